@@ -1,0 +1,187 @@
+/**
+ * Every limit: name, unit (last word of the name), default, why. An environment variable
+ * `LONGSHORE_<NAME_IN_CAPITALS>` sets it, e.g. `LONGSHORE_LEASE_MARGIN_SECONDS=5`.
+ */
+import { LongshoreError } from './errors.ts'
+
+interface Limit {
+  default: number
+  min: number
+  max: number
+  why: string
+}
+const limit = (value: number, min: number, max: number, why: string): Limit => ({ default: value, min, max, why })
+
+export const LIMITS = {
+  // registry client
+  registryRequestTimeoutMs: limit(
+    30_000,
+    100,
+    900_000,
+    'A manifest request that takes longer is a dead registry; blobs have an idle limit instead.',
+  ),
+  registryConnectTimeoutMs: limit(
+    10_000,
+    100,
+    60_000,
+    'A TCP and TLS handshake across the world takes well under 2 s.',
+  ),
+  registryIdleTimeoutMs: limit(
+    30_000,
+    100,
+    900_000,
+    'A body that stands still that long will not move again; a Lambda is billed while it waits.',
+  ),
+  resolveTimeoutMs: limit(
+    5_000,
+    100,
+    25_000,
+    'Budget of digest resolution in the HTTP function; HTTP API integrations end at 30 s.',
+  ),
+  manifestBytesMax: limit(
+    4_194_304,
+    1_024,
+    33_554_432,
+    'OCI distribution: registries should accept manifests up to 4 MiB; larger ones are refused before parsing.',
+  ),
+  manifestLayersMax: limit(512, 1, 10_000, 'Docker stops at 127 layers; 512 bounds the requests of one job.'),
+  indexChildrenMax: limit(
+    1_024,
+    1,
+    10_000,
+    'No known index has more than about 50 platforms; bounds the requests of one job.',
+  ),
+  indexDepthMax: limit(4, 1, 32, 'Indexes of indexes are legal but rare; an index that names itself would never end.'),
+  redirectsMax: limit(5, 0, 20, 'CDN redirects take one or two hops.'),
+  tokenBytesMax: limit(65_536, 1_024, 1_048_576, 'A bearer token answer is a few KB (Docker Hub 5 KB).'),
+  pageBytesMax: limit(
+    4_194_304,
+    1_024,
+    33_554_432,
+    'A page of tags or repositories; more than that in one answer is not paging.',
+  ),
+  registryRetriesMax: limit(3, 0, 10, 'Retries of one idempotent request inside a job; the job itself is retried too.'),
+  blobsInParallelMax: limit(
+    6,
+    1,
+    64,
+    'Measured: with 40 ms round trips 6 in parallel is within 10 % of 12 and near registries gain nothing above 3.',
+  ),
+  // scan
+  layerInflatedBytesMax: limit(
+    107_374_182_400,
+    1_048_576,
+    1e13,
+    '100 GiB; a layer that inflates to more does not finish in 15 minutes.',
+  ),
+  layerRatioMax: limit(
+    2_000,
+    10,
+    1e6,
+    'gzip cannot exceed 1032:1 and real layers stay under 100:1; zstd bombs reach 1e5:1.',
+  ),
+  layerEntriesMax: limit(
+    20_000_000,
+    1_000,
+    1e9,
+    'A layer of 3 million files exists (grype#1509); more than 20 million is an attack.',
+  ),
+  pathBytesMax: limit(4_096, 255, 65_536, 'PATH_MAX of Linux: a longer path cannot be opened in a container.'),
+  packageFileBytesMax: limit(
+    67_108_864,
+    1_024,
+    1_073_741_824,
+    'The largest dpkg status seen is 12 MB; a file kept in memory must be bounded.',
+  ),
+  manifestFileBytesMax: limit(1_048_576, 1_024, 67_108_864, 'A package.json is a few KB, the largest seen 400 KB.'),
+  packagesMax: limit(
+    200_000,
+    100,
+    1e7,
+    'The largest images seen hold about 15,000 packages; a report must fit in memory.',
+  ),
+  // job protocol
+  leaseMarginSeconds: limit(
+    60,
+    0,
+    900,
+    'Lambda kills at a known instant; the margin covers clock skew and writes still on the way.',
+  ),
+  handOverMs: limit(
+    60_000,
+    100,
+    600_000,
+    'Time kept at the end of an invocation to checkpoint and hand over; at most 20 % of the timeout.',
+  ),
+  maxAttempts: limit(5, 1, 100, 'Attempts that ended by crash or transient error before the job ends as error.'),
+  retryBaseSeconds: limit(10, 0, 3_600, 'First backoff; doubles with full jitter.'),
+  retryMaxSeconds: limit(3_600, 1, 86_400, 'Backoff cap: an hour outlives a registry deployment.'),
+  hopsMax: limit(200, 1, 100_000, 'Continuations of one job: 200 invocations of 15 minutes are two days.'),
+  snoozesMax: limit(
+    1_000,
+    1,
+    1_000_000,
+    'A job that was put off a thousand times waits for something that never comes.',
+  ),
+  throttlesMax: limit(500, 1, 1_000_000, 'Parked by 429 five hundred times: the registry will not serve this job.'),
+  deadLettersMax: limit(3, 1, 100, 'Dead letters without a claim between, before the message counts as poison.'),
+  resendBatchMax: limit(500, 1, 10_000, 'Re-sends per sweep: a long queue is never flooded.'),
+  sweepPageMax: limit(1_000, 10, 10_000, 'Records one sweep looks at per shard; the rest waits for the next minute.'),
+  eventSettleSeconds: limit(
+    30,
+    0,
+    900,
+    'An index of DynamoDB may lag behind; events are handed over this long after the finish so that none is skipped.',
+  ),
+  stopPollMs: limit(2_000, 10, 60_000, 'A stop takes effect within 5 s: one poll and one abort.'),
+  progressWriteSeconds: limit(5, 0, 300, 'At most one progress write in this time; short jobs write none.'),
+  logPartBytesMax: limit(65_536, 1_024, 1_048_576, 'A log part is flushed at this size or after logFlushMs.'),
+  logFlushMs: limit(1_000, 10, 60_000, 'A reader sees a line a second after it was written.'),
+  logBytesMax: limit(1_048_576, 4_096, 67_108_864, 'Per run; after that one line says that the log was cut.'),
+  recordBytesMax: limit(16_384, 1_024, 400_000, 'A job record is meant to fit 1 KB (1 WRU); DynamoDB refuses 400 KB.'),
+  historyDays: limit(
+    90,
+    15,
+    3_650,
+    'Terminal records expire after this; not less than the 14 days a message may live, or a late message would find no record.',
+  ),
+  // api
+  requestBytesMax: limit(
+    262_144,
+    1_024,
+    6_291_456,
+    'No request body of this API is larger than a policy; Lambda takes 6 MB.',
+  ),
+  pageItemsMax: limit(100, 1, 1_000, 'Items of a list page.'),
+  listDaysMax: limit(31, 1, 366, 'Days one list request reads before it returns a cursor.'),
+  listKeysMax: limit(1_000, 100, 10_000, 'Records one filtered list request reads before it returns a cursor.'),
+  waitSecondsMax: limit(20, 0, 25, 'Long poll of GET /v1/jobs/{id}?wait=; HTTP API ends at 30 s.'),
+  // executions
+  fanOutPageItems: limit(100, 1, 1_000, 'Tags per page; the cursor is written after each page.'),
+  fanOutResolvesInParallel: limit(8, 1, 64, 'HEAD requests in flight while tags are resolved.'),
+  executionItemsMax: limit(1_000_000, 1, 1e8, 'Children of one execution.'),
+  policyImagesMax: limit(100, 1, 1_000, 'Patterns of one policy; the record stays small.'),
+} as const satisfies Record<string, Limit>
+
+export type LimitName = keyof typeof LIMITS
+export type Limits = { readonly [name in LimitName]: number }
+
+const envName = (name: string) => `LONGSHORE_${name.replace(/[A-Z]/g, (c) => `_${c}`).toUpperCase()}`
+
+export const defaultLimits: Limits = Object.fromEntries(
+  Object.entries(LIMITS).map(([name, l]) => [name, l.default]),
+) as Limits
+
+/** The limits with what the environment sets. Throws `config-invalid` naming the variable, its value and its range. */
+export function readLimits(env: Record<string, string | undefined>): Limits {
+  const limits: Record<string, number> = { ...defaultLimits }
+  for (const [name, l] of Object.entries(LIMITS)) {
+    const text = env[envName(name)]
+    if (text === undefined || text === '') continue
+    const value = Number(text)
+    if (!Number.isFinite(value) || value < l.min || value > l.max)
+      throw new LongshoreError('config-invalid', `${envName(name)}=${text} is not a number from ${l.min} to ${l.max}`)
+    limits[name] = value
+  }
+  return limits as Limits
+}

@@ -1,0 +1,100 @@
+/**
+ * What a job type is. A type lives in one folder (`lib/<type>/job.ts`) and one line of `lib/jobs.ts`; API body,
+ * OpenAPI and queues follow from the definition.
+ */
+import type * as z from 'zod'
+import type { BlobStore } from '../blobs/port.ts'
+import type { Clock } from '../clock.ts'
+import type { Json, Status } from '../glossary.ts'
+import type { OpenRegistry, Reference } from '../oci/types.ts'
+
+/** How far a job is; all counts only rise. */
+export interface Progress {
+  items: { done: number; failed: number; skipped: number; total: number }
+  bytes: { done: number; total: number }
+}
+
+/** Lines of the job log; user-facing, redacted, cheap: nothing is awaited. */
+export interface JobLog {
+  info(message: string): void
+  warn(message: string): void
+}
+
+/** The image as resolved at submit. */
+export interface ResolvedImage {
+  registry: string
+  repository: string
+  tag?: string
+  digest: string
+}
+
+/** Everything a running job can reach. Nothing else is reachable. */
+export interface JobContext {
+  jobId: string
+  tenant: string
+  attempt: number
+  /** The digest was pinned at submit: never resolve the tag again. */
+  image: ResolvedImage
+  log: JobLog
+  /** Names the phase users see; free until the next progress write. */
+  phase(name: string): void
+  progress(update: { items?: Partial<Progress['items']>; bytes?: Partial<Progress['bytes']> }): void
+  /** Aborts on stop, on a lost lease and at the end of the function's time. Pass it down to the socket. */
+  signal: AbortSignal
+  clock: Clock
+  blobs: BlobStore
+  /** Clients are kept for the invocation; credentials are looked up now, not at submit. */
+  registry: OpenRegistry
+  /** What the run before handed over. */
+  checkpoint: Json | undefined
+  /** Milliseconds until this run must hand over. */
+  remainingMs(): number
+  /** Ends the job as canceled. Throws; never returns. */
+  cancel(reason: string): never
+  /** Puts the job off without counting an attempt. Throws; never returns. */
+  snooze(seconds: number, checkpoint?: Json): never
+  /** Continues in another invocation from this checkpoint. Throws; never returns. */
+  handOver(checkpoint: Json): never
+}
+
+export interface JobResult {
+  /** The `result` of the job resource; at most about 700 bytes, the record stays under 1 KB. */
+  result: { [key: string]: Json }
+  /** Blob key of the JSON report, when the type makes one. */
+  reportKey?: string
+}
+
+export interface JobLimits {
+  /** Workers of the interactive and of the bulk lane: `maximumConcurrency` in serverless.yml. */
+  pool: { interactive: number; bulk: number }
+  maxAttempts: number
+  /** Seconds; the function's timeout. */
+  timeoutSeconds: number
+}
+
+export interface JobType<Params = never> {
+  type: string
+  title: string
+  /** In the order users see them. */
+  phases: readonly string[]
+  params: z.ZodType<Params>
+  limits: JobLimits
+  /** The image whose digest is resolved at submit, and which registries the job will talk to. */
+  image(params: Params): { reference: Reference; pointer: string }
+  /** Hosts beside the image's that must be allowed before the job is accepted. */
+  otherHosts(params: Params): { host: string; pointer: string }[]
+  run(params: Params, context: JobContext): Promise<JobResult>
+}
+
+/** Keeps the type of the parameters between schema and run. */
+export function defineJobType<Params>(definition: JobType<Params>): JobType<Params> {
+  return definition
+}
+
+/** The seed's Job interface of 2017 (id, type, log location, guarded status, late initialisation), as a view. */
+export interface Job {
+  readonly id: string
+  readonly type: string
+  readonly logLocation: string
+  status(): Promise<Status>
+}

@@ -1,0 +1,60 @@
+/** The report of a scan as data (design section 5, JSON report). Immutable: f(inventory, revision). */
+import type { Coverage, Severity } from '../glossary.ts'
+
+export interface PackageEntry {
+  name: string
+  version: string
+  purl: string
+  /** Of the package database or manifest file inside the image, without a leading slash. */
+  path: string
+  /** diffID of the layer that brought it. */
+  layer: string
+  /** What advisories are matched by: the source package for OS packages, else the package itself. */
+  source?: { name: string; version: string }
+}
+
+export type FixStatus = 'fixed' | 'affected'
+
+export interface Finding {
+  /** The best known id: CVE first, then GHSA, then the record's own. */
+  id: string
+  /** Every other id of the flaw, the matched OSV record ids among them. */
+  aliases: string[]
+  package: string
+  version: string
+  purl: string
+  path: string
+  layer: string
+  severity: Severity
+  score?: number
+  vector?: string
+  severitySource?: string
+  fixedVersion?: string
+  status: FixStatus
+  title: string
+  url: string
+  kev: boolean
+  publishedAt?: string
+}
+
+export type SeverityCounts = Record<Severity, number>
+
+export interface Report {
+  /** As submitted, for people. */
+  image: string
+  /** Of the platform manifest scanned. */
+  digest: string
+  platform: string
+  os?: { id: string; version: string }
+  /** Of the advisory revision, so that equal inputs give equal bytes. */
+  createdAt: string
+  revision: string
+  sources: { ecosystem: string; modified: string }[]
+  coverage: Coverage
+  /** What could not be seen, one sentence each. */
+  gaps: string[]
+  summary: SeverityCounts
+  fixable: number
+  packages: PackageEntry[]
+  findings: Finding[]
+}

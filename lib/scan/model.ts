@@ -1,0 +1,53 @@
+/** What a scan keeps: layer inventories by diffID and image inventories by manifest digest. */
+
+/** Rises when the same bytes may give another inventory: it is part of every inventory's key. */
+export const ANALYZER_VERSION = 1
+
+/** A package as its database tells it. `ecosystem` of OS packages is decided by the image's os-release, not here. */
+export interface FoundPackage {
+  kind: 'dpkg' | 'apk' | 'npm'
+  name: string
+  version: string
+  architecture?: string
+  source?: { name: string; version: string }
+  /** Path of the file that told us, normalised, no leading slash. */
+  path: string
+}
+
+/** What one layer says, before whiteouts are applied. A few KB. */
+export interface LayerInventory {
+  analyzer: number
+  diffId: string
+  packages: FoundPackage[]
+  /** Every package database file of this layer, with or without packages: it replaces the lower layers' file. */
+  databases: string[]
+  /** os-release (and its fallbacks) by path, as text up to 64 KiB. */
+  osFiles: Record<string, string>
+  /** Paths removed from lower layers. */
+  whiteouts: string[]
+  /** Directories whose lower content is hidden. */
+  opaque: string[]
+  /** Non-directories at paths that may shadow a lower directory that holds a database or a manifest. */
+  shadows: string[]
+  /** Symbolic links of directories, for paths such as `lib -> usr/lib`. */
+  links: Record<string, string>
+  entries: number
+  bytes: number
+  gaps: string[]
+}
+
+export interface ImagePackage extends FoundPackage {
+  layer: string
+}
+
+export interface ImageInventory {
+  analyzer: number
+  digest: string
+  platform: string
+  os?: { id: string; version: string; name?: string }
+  packages: ImagePackage[]
+  layers: { digest: string; diffId: string }[]
+  gaps: string[]
+  /** `none`: not an image, nothing was scanned. */
+  kind: 'image' | 'artifact'
+}

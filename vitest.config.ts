@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+// Two cores are the reference machine: more workers only fight over them.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'threads',
+    maxWorkers: 2,
+    isolate: false,
+    testTimeout: 20_000,
+  },
+})
