@@ -71,6 +71,8 @@ export const ERRORS = {
   // ourselves
   'store-throttled': row('throttled', 503, 1, 'The job store limits requests'),
   'store-unavailable': row('transient', 503, 1, 'The job store cannot be reached'),
+  // The same record would be refused again: retrying cannot help.
+  'item-too-large': row('permanent', 500, 1, 'A record exceeds what the store can hold'),
   'queue-unavailable': row('transient', 503, 1, 'The queue cannot be reached'),
   'config-invalid': row('permanent', 500, 2, 'The configuration is not valid'),
   internal: row('transient', 500, 1, 'An internal error'),

@@ -29,9 +29,11 @@ export type Condition =
   | { op: 'and' | 'or'; conditions: Condition[] }
   | { op: 'not'; condition: Condition }
 
-/** A change of one item. `add` takes numbers (absent counts as 0); an attribute stands in one of the three only. */
+/** A change of one item. `add` takes numbers (absent counts as 0); an attribute stands in one of the four only. */
 export interface Change {
   set?: { [attribute: string]: Json }
+  /** Sets what is absent and leaves what is there (DynamoDB's if_not_exists). */
+  setOnce?: { [attribute: string]: Json }
   add?: { [attribute: string]: number }
   remove?: string[]
 }
