@@ -61,6 +61,25 @@ export const LIMITS = {
     'A page of tags or repositories; more than that in one answer is not paging.',
   ),
   registryRetriesMax: limit(3, 0, 10, 'Retries of one idempotent request inside a job; the job itself is retried too.'),
+  registryRetryBaseMs: limit(250, 0, 60_000, 'First wait before a registry request is repeated; doubles, full jitter.'),
+  registryThrottleWaitMs: limit(
+    2_000,
+    0,
+    60_000,
+    'A 429 that asks for at most this is waited for in place; a longer one parks the job and frees the worker.',
+  ),
+  registryCommitTimeoutMs: limit(
+    300_000,
+    100,
+    900_000,
+    'The answer to the closing PUT of a blob: registries on object storage copy the whole blob before they answer.',
+  ),
+  referenceBytesMax: limit(
+    1_024,
+    64,
+    8_192,
+    'Host 253 + repository 255 + tag 128 + digest 135 is 771; longer text is not parsed.',
+  ),
   blobsInParallelMax: limit(
     6,
     1,
@@ -94,6 +113,31 @@ export const LIMITS = {
     'The largest dpkg status seen is 12 MB; a file kept in memory must be bounded.',
   ),
   manifestFileBytesMax: limit(1_048_576, 1_024, 67_108_864, 'A package.json is a few KB, the largest seen 400 KB.'),
+  layerRatioFreeBytes: limit(
+    67_108_864,
+    0,
+    1e12,
+    'A small layer of zeros may compress any amount and is harmless; the ratio counts above 64 MiB.',
+  ),
+  layerKeptPathBytesMax: limit(
+    16_777_216,
+    65_536,
+    1_073_741_824,
+    'Paths remembered of one layer (whiteouts, links, databases): 16 MiB are 200,000 paths, real layers have hundreds.',
+  ),
+  zstdWindowBytesMax: limit(
+    134_217_728,
+    1_024,
+    2_145_386_496,
+    'The default of the zstd tool and library (window log 27); BuildKit writes 8 MiB. The decoder allocates it at once.',
+  ),
+  layersInParallelMax: limit(
+    3,
+    1,
+    16,
+    'Measured: inflating one layer fills one core while another downloads; above 3 only memory grows.',
+  ),
+  gapsMax: limit(50, 1, 10_000, 'Sentences of one layer or image about what could not be seen; the rest is counted.'),
   packagesMax: limit(
     200_000,
     100,

@@ -21,6 +21,8 @@ export interface LayerInventory {
   packages: FoundPackage[]
   /** Every package database file of this layer, with or without packages: it replaces the lower layers' file. */
   databases: string[]
+  /** Package databases and archives that no analyzer reads (rpm, jars, ...), by path: what they are. */
+  unread: Record<string, string>
   /** os-release (and its fallbacks) by path, as text up to 64 KiB. */
   osFiles: Record<string, string>
   /** Paths removed from lower layers. */
@@ -29,6 +31,8 @@ export interface LayerInventory {
   opaque: string[]
   /** Non-directories at paths that may shadow a lower directory that holds a database or a manifest. */
   shadows: string[]
+  /** Directories at paths where a lower layer may have a symbolic link or a file, which they replace. */
+  directories: string[]
   /** Symbolic links of directories, for paths such as `lib -> usr/lib`. */
   links: Record<string, string>
   entries: number
