@@ -64,9 +64,10 @@ export function assertChange(key: Key, change: Change): void {
       )
     seen.add(attribute)
   }
-  if (change.set) {
-    assertIndexKeys(change.set)
-    for (const attribute in change.set) if (change.set[attribute] !== undefined) once(attribute)
+  for (const set of [change.set, change.setOnce]) {
+    if (!set) continue
+    assertIndexKeys(set)
+    for (const attribute in set) if (set[attribute] !== undefined) once(attribute)
   }
   for (const attribute in change.add) {
     once(attribute)

@@ -148,6 +148,10 @@ function changed(key: Key, before: Item | undefined, change: Change): Item {
     const value: Json | undefined = change.set[attribute]
     if (value !== undefined) after[attribute] = copyJson(value)
   }
+  for (const attribute in change.setOnce) {
+    const value: Json | undefined = change.setOnce[attribute]
+    if (value !== undefined && after[attribute] === undefined) after[attribute] = copyJson(value)
+  }
   for (const attribute in change.add) {
     const old = after[attribute] === undefined ? 0 : after[attribute]
     if (typeof old !== 'number')
