@@ -74,6 +74,8 @@ export interface CallOptions {
   signal?: AbortSignal
   /** For this call as a whole; default `registryRequestTimeoutMs` (not for blob bodies: those have an idle limit). */
   timeoutMs?: number
+  /** Counted here as well: the caller's own share of a client that others use too. */
+  counts?: RequestCounts
 }
 
 /** What a client counts, per client instance. */
