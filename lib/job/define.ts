@@ -72,6 +72,32 @@ export interface JobLimits {
   timeoutSeconds: number
 }
 
+/** A tag found by a fan-out, pinned to its digest. */
+export interface FoundImage {
+  registry: string
+  repository: string
+  tag: string
+  digest: string
+}
+
+/** Which images a bulk request means: globs, where `*` stops at `/` and `**` does not. */
+export interface Selector {
+  registry: string
+  repository: string
+  tag: string
+}
+
+/** How a type is run over many images, by a policy or a bulk request. */
+export interface BulkType<Spec = never> {
+  /** The type's own fields of a policy; the common ones (name, cron, ...) are added to it. */
+  spec: z.ZodObject
+  selectors(spec: Spec): Selector[]
+  /** Hosts beside the selectors' that must be allowed. */
+  otherHosts(spec: Spec): { host: string; pointer: string }[]
+  /** One child. Two found images with the same `item` are one job of the execution. */
+  child(spec: Spec, found: FoundImage): { item: string; params: { [name: string]: Json } }
+}
+
 export interface JobType<Params = never> {
   type: string
   title: string
@@ -83,6 +109,7 @@ export interface JobType<Params = never> {
   image(params: Params): { reference: Reference; pointer: string }
   /** Hosts beside the image's that must be allowed before the job is accepted. */
   otherHosts(params: Params): { host: string; pointer: string }[]
+  bulk?: BulkType
   run(params: Params, context: JobContext): Promise<JobResult>
 }
 

@@ -1,0 +1,54 @@
+/**
+ * Messages that were received five times without an acknowledgement. The record decides what that means: a living lease
+ * or a terminal status make it harmless, and only the third dead letter without a claim between makes it poison.
+ */
+import { asLongshoreError } from '../errors.ts'
+import { apply, readJob } from './apply.ts'
+import { ending } from './ending.ts'
+import type { Environment } from './environment.ts'
+import { messageOf, queueOf, readMessage } from './message.ts'
+import { isTerminal, type JobRecord } from './record.ts'
+import * as transitions from './transitions.ts'
+import { nextSendAt } from './wait.ts'
+import type { Verdict } from './work.ts'
+
+/** One dead letter. Never throws. */
+export async function handleDeadLetter(body: string, env: Environment): Promise<Verdict> {
+  const place = readMessage(body)
+  if (!place) {
+    env.log.error('a dead letter that is not ours was dropped', {})
+    return 'acknowledge'
+  }
+  try {
+    const job = await readJob(env.store, place.tenant, place.id, env.clock.now())
+    // A running job, dead or alive, is the case of its lease and the sweeper: a message adds nothing.
+    if (job && !isTerminal(job.status) && job.status !== 'running') await countOrEnd(job, env)
+    return 'acknowledge'
+  } catch (thrown) {
+    env.log.warn('a dead letter goes back', { jobId: place.id, reason: asLongshoreError(thrown).message })
+    return 'return'
+  }
+}
+
+async function countOrEnd(job: JobRecord, env: Environment): Promise<void> {
+  const { clock, limits } = env
+  const count = job.deadLettersFence === job.fence ? (job.deadLetters ?? 0) + 1 : 1
+  if (count >= limits.deadLettersMax) {
+    const error = {
+      code: 'poison-message' as const,
+      message: `${count} messages of this job died before a worker could claim it; look at the logs of the ${job.type} function`,
+      retryable: true,
+    }
+    await apply(env.store, job, transitions.poison(job, job.fence, ending('error', env, { error })))
+    return
+  }
+  const now = clock.now()
+  const delaySeconds = 60 * count
+  const next = { now, nextSendAt: nextSendAt(job.sends + 1, now, now + delaySeconds * 1000) }
+  const counted = await apply(
+    env.store,
+    job,
+    transitions.countDeadLetter(job, { fence: job.fence, count, status: job.status }, next),
+  )
+  if (counted) await env.queue.send(queueOf(job.type, job.lane), [messageOf(job, delaySeconds)])
+}

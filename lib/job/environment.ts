@@ -1,0 +1,55 @@
+/**
+ * Everything the job protocol can reach. The protocol's code touches the world through these ports only, so that the
+ * simulator can stand behind every one of them.
+ */
+import type { BlobStore } from '../blobs/port.ts'
+import type { Clock, Random } from '../clock.ts'
+import type { Limits } from '../config.ts'
+import type { Events } from '../events/port.ts'
+import type { Json } from '../glossary.ts'
+import type { OpenRegistry } from '../oci/types.ts'
+import type { Queue } from '../queue/port.ts'
+import type { Store } from '../store/port.ts'
+import type { JobType } from './define.ts'
+
+/** Structured lines for operators (Powertools in a function); never job parameters beyond ids and hosts. */
+export interface OperatorLog {
+  info(message: string, fields?: { [name: string]: Json }): void
+  warn(message: string, fields?: { [name: string]: Json }): void
+  error(message: string, fields?: { [name: string]: Json }): void
+}
+
+export const silentLog: OperatorLog = { info: () => {}, warn: () => {}, error: () => {} }
+
+/** Types by name. `job/` knows no type: it gets the list as an argument. */
+export type JobTypes = ReadonlyMap<string, JobType<never>>
+
+export interface Environment {
+  store: Store
+  queue: Queue
+  blobs: BlobStore
+  events: Events
+  clock: Clock
+  random: Random
+  limits: Limits
+  types: JobTypes
+  log: OperatorLog
+  /** Registry clients with the tenant's registry objects and credentials, kept for one invocation. */
+  registries: (tenant: string) => OpenRegistry
+  /**
+   * Milliseconds since the epoch: workers that claimed before are known to be dead, whatever their lease says, and
+   * messages sent before are known to be gone. Set by who holds an exclusive lock on the data (0: nobody knows).
+   */
+  workersDeadBefore: number
+}
+
+/** What the platform tells about one run of a function. */
+export interface Invocation {
+  requestId: string
+  /** Milliseconds until the platform kills this function. */
+  remainingMs(): number
+  /** The function's whole time, for the share kept for handing over. */
+  timeoutMs: number
+  /** Stop flags of executions as read in this invocation: one read for a whole batch of children. */
+  stopFlags: Map<string, Promise<boolean>>
+}

@@ -1,0 +1,80 @@
+/**
+ * The outbox. A terminal status is written together with its place in the outbox index; the sweep walks that index from
+ * a cursor, hands over what it finds and moves the cursor after it. So an event costs no write of its own, and a crash
+ * between the two hands it over twice, never not at all.
+ *
+ * Only entries older than `eventSettleSeconds` are taken: an index may lag behind the table, and clocks differ.
+ */
+
+import type { DomainEvent } from '../events/port.ts'
+import { absent, eq } from '../store/condition.ts'
+import { ConditionFailed } from '../store/port.ts'
+import type { Environment } from './environment.ts'
+import { eventCursorKey, OPEN_SHARDS, outboxPartition, stamp } from './keys.ts'
+import { attemptOf, type JobRecord, jobOfItem } from './record.ts'
+
+/** Returns how many were handed over. A shard whose hand-over fails is tried again by the next sweep. */
+export async function handOverEvents(env: Environment): Promise<number> {
+  const counts = await Promise.all(
+    Array.from({ length: OPEN_SHARDS }, (_, shard) =>
+      handOverShard(shard, env).catch((thrown: unknown) => {
+        env.log.warn('events could not be handed over', { shard, reason: String(thrown) })
+        return 0
+      }),
+    ),
+  )
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
+async function handOverShard(shard: number, env: Environment): Promise<number> {
+  const { store, clock, limits } = env
+  const key = eventCursorKey(shard)
+  const to = stamp(clock.now() - limits.eventSettleSeconds * 1000)
+  const seen = await store.get(key)
+  const after = typeof seen?.after === 'string' ? seen.after : undefined
+  const page = await store.query({
+    index: 'open',
+    pk: outboxPartition(shard),
+    ...(after ? { from: after } : {}),
+    to,
+    limit: limits.sweepPageMax,
+  })
+  const entries = page.items.filter((item) => item.o_sk !== after)
+  const last = entries.at(-1)?.o_sk
+  if (typeof last !== 'string') return 0
+  const order = new Map(entries.map((entry, index) => [entry.pk, index]))
+  const jobs = (await store.getMany(entries.map(({ pk, sk }) => ({ pk, sk }))))
+    .sort((a, b) => (order.get(a.pk) ?? 0) - (order.get(b.pk) ?? 0))
+    .map(jobOfItem)
+  if (jobs.length > 0) await env.events.put(jobs.map(terminalEvent))
+  try {
+    await store.update(key, { set: { after: last } }, after ? eq('after', after) : absent('after'))
+  } catch (thrown) {
+    // Another sweep was faster: both have handed over, nothing is lost.
+    if (!(thrown instanceof ConditionFailed)) throw thrown
+  }
+  return jobs.length
+}
+
+/** What the world learns when a job ends. */
+export function terminalEvent(job: JobRecord): DomainEvent {
+  const sequence = job.eventSequence ?? 1
+  return {
+    id: `${job.id}#${sequence}`,
+    type: `job.${job.status}`,
+    subject: job.id,
+    sequence,
+    time: new Date(job.finishedAt ?? job.createdAt).toISOString(),
+    tenant: job.tenant,
+    data: {
+      id: job.id,
+      type: job.type,
+      status: job.status,
+      attempt: attemptOf(job),
+      image: { ...job.image },
+      ...(job.execution ? { execution: job.execution } : {}),
+      ...(job.result ? { result: job.result } : {}),
+      ...(job.error ? { error: { ...job.error } } : {}),
+    },
+  }
+}

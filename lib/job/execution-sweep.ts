@@ -1,0 +1,67 @@
+/** The sweep's part for executions: lost fan-out messages are sent again, and what has ended is closed. */
+
+import { eq } from '../store/condition.ts'
+import { ConditionFailed } from '../store/port.ts'
+import type { Environment } from './environment.ts'
+import {
+  closeExecution,
+  countChildren,
+  type ExecutionRecord,
+  executionOfItem,
+  executionOpenKeys,
+  openCount,
+  sendFanOut,
+} from './execution.ts'
+import { EXECUTION_SHARDS, executionKey, openPartition, stamp } from './keys.ts'
+import { leaseIsDead } from './transitions.ts'
+import { nextSendAt } from './wait.ts'
+
+/** Returns how many were closed. */
+export async function sweepExecutions(env: Environment): Promise<number> {
+  const { store, clock, limits } = env
+  const restarted = clock.now() - env.workersDeadBefore < 20 * 60_000
+  let closed = 0
+  for (let shard = 0; shard < EXECUTION_SHARDS; shard++) {
+    const page = await store.query({
+      index: 'open',
+      pk: openPartition('execution', shard),
+      ...(restarted ? {} : { to: `${stamp(clock.now())}~` }),
+      limit: limits.sweepPageMax,
+    })
+    const items = await store.getMany(page.items.map(({ pk, sk }) => ({ pk, sk })))
+    for (const item of items) if (await sweepOne(executionOfItem(item), env)) closed++
+  }
+  return closed
+}
+
+async function sweepOne(execution: ExecutionRecord, env: Environment): Promise<boolean> {
+  const now = env.clock.now()
+  if (execution.status !== 'running') return false
+  if (execution.fanOut === 'listing' && !execution.stop) {
+    const overdue = execution.nextSendAt <= now || execution.createdAt < env.workersDeadBefore
+    if (overdue && leaseIsDead(execution, now, env.workersDeadBefore)) await resend(execution, env)
+    return false
+  }
+  // A page that was being submitted when the stop came may still show up in the index.
+  const settledAt = Math.max(execution.listedAt ?? 0, execution.lease) + env.limits.eventSettleSeconds * 1000
+  if (settledAt > now) return false
+  const counts = await countChildren(execution, env)
+  if (openCount(counts) > 0) return false
+  await closeExecution(execution, counts, env)
+  return true
+}
+
+async function resend(execution: ExecutionRecord, env: Environment): Promise<void> {
+  const now = env.clock.now()
+  const next = nextSendAt(execution.sends + 1, now)
+  try {
+    await env.store.update(
+      executionKey(execution.tenant, execution.id),
+      { set: { nextSendAt: next, ...executionOpenKeys(execution.id, next) }, add: { sends: 1 } },
+      eq('nextSendAt', execution.nextSendAt),
+    )
+    await sendFanOut(execution, env)
+  } catch (thrown) {
+    if (!(thrown instanceof ConditionFailed)) throw thrown
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Keys and access patterns of the one table. No route reads by status alone: no partition gets hot by it.
+ *
+ * | item            | pk / sk                      | members index (m_pk / m_sk)                        | open index (o_pk / o_sk)        |
+ * | job, by hand    | J#tenant#id / #              | M#tenant#type#yyyymmdd#0..3 / created#id           | O#type#0..15 / wake#id          |
+ * | job of an exec. | J#tenant#id / #              | X#tenant#execution#0..3 / letter#created#id        | the same                        |
+ * | terminal job    |                              | the same                                           | E#0..15 / finished#id (outbox)  |
+ * | execution       | X#tenant#id / #              | XM#tenant#yyyymm / created#id                      | O#execution#0..3 / wake#id      |
+ * | policy          | P#tenant / id                |                                                    | O#policy#0..3 / nextRun#id      |
+ * | registry        | R#tenant / host              |                                                    |                                 |
+ * | event cursor    | C#events / shard             |                                                    |                                 |
+ */
+import type { Status } from '../glossary.ts'
+import type { Key } from '../store/port.ts'
+import { shardOf } from './id.ts'
+
+export const OPEN_SHARDS = 16
+export const MEMBER_SHARDS = 4
+export const EXECUTION_SHARDS = 4
+
+/** One letter per status, so that an execution's children are counted by status with plain range queries. */
+export const STATUS_LETTERS: Record<Status, string> = {
+  scheduled: 'd',
+  pending: 'p',
+  running: 'r',
+  retrying: 'y',
+  success: 's',
+  error: 'e',
+  stopped: 't',
+  canceled: 'c',
+}
+
+/** Milliseconds as 13 digits: they sort as text until the year 2286. */
+export const stamp = (ms: number): string => String(Math.max(0, Math.floor(ms))).padStart(13, '0')
+
+/** yyyymmdd in UTC. */
+export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10).replaceAll('-', '')
+
+export const jobKey = (tenant: string, id: string): Key => ({ pk: `J#${tenant}#${id}`, sk: '#' })
+export const executionKey = (tenant: string, id: string): Key => ({ pk: `X#${tenant}#${id}`, sk: '#' })
+export const policyKey = (tenant: string, id: string): Key => ({ pk: `P#${tenant}`, sk: id })
+export const registryKey = (tenant: string, host: string): Key => ({ pk: `R#${tenant}`, sk: host })
+export const eventCursorKey = (shard: number): Key => ({ pk: 'C#events', sk: String(shard) })
+
+export const jobListPartition = (tenant: string, type: string, day: string, shard: number): string =>
+  `M#${tenant}#${type}#${day}#${shard}`
+export const childrenPartition = (tenant: string, execution: string, shard: number): string =>
+  `X#${tenant}#${execution}#${shard}`
+export const executionListPartition = (tenant: string, month: string): string => `XM#${tenant}#${month}`
+export const openPartition = (type: string, shard: number): string => `O#${type}#${shard}`
+export const outboxPartition = (shard: number): string => `E#${shard}`
+
+/** What identifies a job's place in the indexes; a queue message carries it, so that a claim needs no read. */
+export interface JobPlace {
+  tenant: string
+  id: string
+  type: string
+  createdAt: number
+  execution?: string
+}
+
+/** The members key at this status. Jobs submitted by hand keep theirs for life: a change of status costs no index write. */
+export function memberKeys(job: JobPlace, status: Status): { m_pk: string; m_sk: string } {
+  const suffix = `${stamp(job.createdAt)}#${job.id}`
+  return job.execution
+    ? {
+        m_pk: childrenPartition(job.tenant, job.execution, shardOf(job.id, MEMBER_SHARDS)),
+        m_sk: `${STATUS_LETTERS[status]}#${suffix}`,
+      }
+    : {
+        m_pk: jobListPartition(job.tenant, job.type, dayOf(job.createdAt), shardOf(job.id, MEMBER_SHARDS)),
+        m_sk: suffix,
+      }
+}
+
+/** Where the sweep finds the job: at `wakeAt` something about it may be overdue. */
+export const openKeys = (job: JobPlace, wakeAt: number): { o_pk: string; o_sk: string } => ({
+  o_pk: openPartition(job.type, shardOf(job.id, OPEN_SHARDS)),
+  o_sk: `${stamp(wakeAt)}#${job.id}`,
+})
+
+/** Where the sweep finds a terminal job whose event is to be handed over. */
+export const outboxKeys = (id: string, finishedAt: number): { o_pk: string; o_sk: string } => ({
+  o_pk: outboxPartition(shardOf(id, OPEN_SHARDS)),
+  o_sk: `${stamp(finishedAt)}#${id}`,
+})

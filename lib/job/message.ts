@@ -1,0 +1,46 @@
+/** Queue messages: a hint which job to look at. No authority, no parameters, no credentials. */
+import * as z from 'zod'
+import type { Lane } from '../glossary.ts'
+import type { Message } from '../queue/port.ts'
+import { ID_PATTERN } from './id.ts'
+import type { JobPlace } from './keys.ts'
+import type { JobRecord } from './record.ts'
+
+const hint = z.object({
+  tenant: z.string().min(1).max(64),
+  id: z.string().regex(ID_PATTERN),
+  type: z.string().min(1).max(64),
+  createdAt: z.number().int(),
+  execution: z.string().regex(ID_PATTERN).optional(),
+})
+
+export const queueOf = (type: string, lane: Lane): string => (lane === 'bulk' ? `${type}-bulk` : type)
+export const deadLetterQueueOf = (type: string): string => `${type}-dlq`
+
+/** The group keeps one tenant's or one execution's thousand messages from standing before another's one. */
+export function messageOf(job: JobPlace, delaySeconds = 0): Message {
+  const { tenant, id, type, createdAt, execution } = job
+  return {
+    body: JSON.stringify({ tenant, id, type, createdAt, ...(execution ? { execution } : {}) }),
+    group: execution ?? tenant,
+    ...(delaySeconds > 0 ? { delaySeconds } : {}),
+  }
+}
+
+export const placeOf = ({ tenant, id, type, createdAt, execution }: JobRecord): JobPlace => ({
+  tenant,
+  id,
+  type,
+  createdAt,
+  ...(execution ? { execution } : {}),
+})
+
+/** Undefined for what is not one of our messages. */
+export function readMessage(body: string): JobPlace | undefined {
+  try {
+    const { tenant, id, type, createdAt, execution } = hint.parse(JSON.parse(body))
+    return { tenant, id, type, createdAt, ...(execution ? { execution } : {}) }
+  } catch {
+    return undefined
+  }
+}

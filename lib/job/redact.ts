@@ -1,0 +1,17 @@
+/** What must not stand in a log line. Credentials have a type that does not print; this is the second net. */
+
+const PATTERNS: [RegExp, string][] = [
+  [/\b(authorization|proxy-authorization|cookie|set-cookie)(["']?\s*[:=]\s*["']?)[^\r\n"']+/gi, '$1$2***'],
+  [/\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi, '$1 ***'],
+  [/(https?:\/\/)[^\s/@:]+:[^\s/@]+@/gi, '$1***@'],
+  [/\b(password|passwd|secret|token|signature|credential|x-amz-[a-z-]+)=[^&\s"']+/gi, '$1=***'],
+]
+
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\n]/g
+
+/** One printable line of at most 4,000 characters, without credentials, terminal escapes or forged line breaks. */
+export function logLine(message: string): string {
+  let line = message.length > 4_000 ? `${message.slice(0, 4_000)}...` : message
+  for (const [pattern, replacement] of PATTERNS) line = line.replace(pattern, replacement)
+  return line.replace(CONTROL, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

@@ -1,0 +1,166 @@
+/** One run of a job: what the type's `run` can reach, who watches over it, and how it ended. */
+import { asLongshoreError, LongshoreError } from '../errors.ts'
+import type { Json } from '../glossary.ts'
+import { apply, readJob } from './apply.ts'
+import type { JobContext, JobResult, JobType, Progress } from './define.ts'
+import type { Environment, Invocation } from './environment.ts'
+import { executionKey } from './keys.ts'
+import { runLog } from './log.ts'
+import type { JobRecord } from './record.ts'
+import { report } from './transitions.ts'
+
+/** A run ends in one of these ways; stop and fenced are told by the record, not by the run. */
+export type Outcome =
+  | { kind: 'success'; result: JobResult }
+  | { kind: 'error'; error: LongshoreError }
+  | { kind: 'canceled'; reason: string }
+  | { kind: 'snoozed'; seconds: number; checkpoint: Json | undefined }
+  | { kind: 'continued'; checkpoint: Json | undefined }
+  | { kind: 'stopped' }
+  | { kind: 'fenced' }
+
+/** What `cancel`, `snooze` and `handOver` throw: an ending, not a failure. */
+class Ending extends Error {
+  readonly outcome: Outcome
+  constructor(outcome: Outcome) {
+    super(`the run ended: ${outcome.kind}`)
+    this.outcome = outcome
+  }
+}
+
+export interface FinishedRun {
+  outcome: Outcome
+  progress: Progress
+}
+
+/** Runs the job under its watcher. Never throws: every way out is an outcome. */
+export async function run(
+  job: JobRecord,
+  type: JobType<never>,
+  env: Environment,
+  invocation: Invocation,
+): Promise<FinishedRun> {
+  const { clock, limits } = env
+  const over = new AbortController()
+  const watching = new AbortController()
+  const log = runLog(job, job.fence, env, watching.signal)
+  const progress: Progress = structuredClone(job.progress) ?? {
+    items: { done: 0, failed: 0, skipped: 0, total: 0 },
+    bytes: { done: 0, total: 0 },
+  }
+  const state = { phase: type.phases[0] ?? '', progress, dirty: false }
+  const handOverMs = Math.min(limits.handOverMs, invocation.timeoutMs * 0.2)
+
+  const context: JobContext = {
+    jobId: job.id,
+    tenant: job.tenant,
+    attempt: job.failures + job.attempting,
+    image: job.image,
+    log,
+    phase(name) {
+      state.phase = name
+      state.dirty = true
+    },
+    progress(update) {
+      Object.assign(progress.items, update.items)
+      Object.assign(progress.bytes, update.bytes)
+      state.dirty = true
+    },
+    signal: over.signal,
+    clock,
+    blobs: env.blobs,
+    registry: env.registries(job.tenant),
+    checkpoint: job.checkpoint,
+    remainingMs: () => invocation.remainingMs() - handOverMs,
+    cancel(reason) {
+      throw new Ending({ kind: 'canceled', reason })
+    },
+    snooze(seconds, checkpoint = job.checkpoint) {
+      throw new Ending({ kind: 'snoozed', seconds, checkpoint })
+    },
+    handOver(checkpoint) {
+      throw new Ending({ kind: 'continued', checkpoint })
+    },
+  }
+
+  log.info(
+    `attempt ${context.attempt} of ${job.maxAttempts} begins${job.waitReason ? ` (before: ${job.waitReason})` : ''}`,
+  )
+  const watcher = watch(job, env, state, watching.signal, (outcome) => over.abort(new Ending(outcome)), context)
+  let outcome: Outcome
+  try {
+    // Late initialisation: parameters are read from the record and credentials looked up now, by the worker.
+    const params = type.params.parse(job.params)
+    const result = await type.run(params, context)
+    outcome = { kind: 'success', result }
+  } catch (thrown) {
+    outcome = outcomeOf(thrown, over.signal)
+  }
+  watching.abort()
+  await watcher
+  if (outcome.kind === 'error')
+    log.warn(`attempt ${context.attempt} failed: ${outcome.error.code}: ${outcome.error.message}`)
+  await log.flush()
+  return { outcome, progress }
+}
+
+function outcomeOf(thrown: unknown, signal: AbortSignal): Outcome {
+  if (thrown instanceof Ending) return thrown.outcome
+  // Whatever an aborted socket or inflater threw: the reason of the abort is the outcome.
+  if (signal.aborted && signal.reason instanceof Ending) return signal.reason.outcome
+  if (thrown instanceof Error && thrown.name === 'ZodError')
+    return {
+      kind: 'error',
+      error: new LongshoreError('invalid-value', 'the stored parameters do not fit this version of the job type', {
+        cause: thrown,
+      }),
+    }
+  return { kind: 'error', error: asLongshoreError(thrown) }
+}
+
+/**
+ * Looks at the record every `stopPollMs`: a stop, a lost fence or the end of the function's time abort the run. A poll is
+ * a read; when there is progress to tell it is a write at most every `progressWriteSeconds`. Short jobs cause neither.
+ */
+async function watch(
+  job: JobRecord,
+  env: Environment,
+  state: { phase: string; progress: Progress; dirty: boolean },
+  signal: AbortSignal,
+  abort: (outcome: Outcome) => void,
+  context: JobContext,
+): Promise<void> {
+  const { store, clock, limits } = env
+  let writtenAt = clock.now()
+  while (!signal.aborted) {
+    await clock.sleep(Math.max(0, Math.min(limits.stopPollMs, context.remainingMs())), signal)
+    if (signal.aborted) return
+    if (context.remainingMs() <= 0) return abort({ kind: 'continued', checkpoint: job.checkpoint })
+    try {
+      const write = state.dirty && clock.now() - writtenAt >= limits.progressWriteSeconds * 1000
+      const now = write
+        ? await apply(store, job, report(job.fence, { phase: state.phase, progress: state.progress }))
+        : await readJob(store, job.tenant, job.id, clock.now())
+      if (write) {
+        state.dirty = false
+        writtenAt = clock.now()
+      }
+      if (now?.status !== 'running' || now.fence !== job.fence) return abort({ kind: 'fenced' })
+      if (now.stop || (job.execution && (await executionStopped(env, job.tenant, job.execution))))
+        return abort({ kind: 'stopped' })
+    } catch (thrown) {
+      // A poll that fails is tried again at the next; the run itself does not depend on it.
+      env.log.warn('a stop poll failed', { jobId: job.id, reason: String(thrown) })
+    }
+  }
+}
+
+/** The one flag that stops all children of an execution. */
+export async function executionStopped(
+  env: Pick<Environment, 'store'>,
+  tenant: string,
+  execution: string,
+): Promise<boolean> {
+  const item = await env.store.get(executionKey(tenant, execution))
+  return item?.stop === true
+}

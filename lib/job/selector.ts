@@ -1,0 +1,132 @@
+/** Image patterns such as `registry.example/team/*:v*`, and the walk over what a registry holds for them. */
+import { LongshoreError } from '../errors.ts'
+import { normalizeHost } from '../oci/reference.ts'
+import type { OpenRegistry } from '../oci/types.ts'
+import type { Selector } from './define.ts'
+import { hasWildcard, matches } from './glob.ts'
+
+const PATTERN_MAX = 512
+
+/** Throws `invalid-value` with the reason. A missing tag means `latest`; a name without a host is Docker Hub's. */
+export function parseSelector(pattern: string): Selector {
+  const bad = (why: string): never => {
+    throw new LongshoreError(
+      'invalid-value',
+      `"${pattern.slice(0, 100)}" is not an image pattern: ${why}; write host/repository:tag with * or ** where it may vary`,
+    )
+  }
+  if (pattern.length === 0 || pattern.length > PATTERN_MAX)
+    bad(`it has ${pattern.length} characters, 1 to ${PATTERN_MAX} are allowed`)
+  if (!/^[A-Za-z0-9._:/*?[\]-]+$/.test(pattern)) bad('it holds a character that no image name has')
+  const slash = pattern.indexOf('/')
+  const first = slash === -1 ? '' : pattern.slice(0, slash)
+  const hasHost = /[.:]/.test(first) || first === 'localhost'
+  if (hasWildcard(hasHost ? first : '')) bad('the registry must be named, it cannot vary')
+  const registry = normalizeHost(hasHost ? first : 'docker.io')
+  const rest = hasHost ? pattern.slice(slash + 1) : pattern.includes('/') ? pattern : `library/${pattern}`
+  const colon = rest.lastIndexOf(':')
+  const repository = colon > rest.lastIndexOf('/') ? rest.slice(0, colon) : rest
+  const tag = colon > rest.lastIndexOf('/') ? rest.slice(colon + 1) : 'latest'
+  if (repository === '' || repository.startsWith('/') || repository.endsWith('/') || repository.includes(':'))
+    bad('the repository is empty or misshapen')
+  if (/[A-Z]/.test(repository)) bad('repositories are lower case')
+  if (tag === '') bad('the tag is empty')
+  return { registry, repository, tag }
+}
+
+/** Where a walk stands: what comes after it was not yielded yet. */
+export interface WalkCursor {
+  selector: number
+  /** The `last` with which the current page of repositories was asked for. */
+  page?: string
+  repository?: string
+  tag?: string
+}
+
+export interface WalkedTag {
+  registry: string
+  repository: string
+  tag: string
+  /** The pattern names this very tag: that it is missing is a failure, not just no match. */
+  named: boolean
+  /** Resume from here to get what follows this one. */
+  cursor: WalkCursor
+}
+
+/** All tags the selectors mean, page by page, from the cursor on. Throws what the registry client throws. */
+export async function* walk(
+  selectors: Selector[],
+  start: WalkCursor,
+  open: OpenRegistry,
+  options: { pageItems: number; signal: AbortSignal },
+): AsyncGenerator<WalkedTag> {
+  for (let index = start.selector; index < selectors.length; index++) {
+    const selector = selectors[index]!
+    const from = index === start.selector ? start : { selector: index }
+    for await (const { repository, page } of repositories(selector, from, open, options)) {
+      const resumed = from.repository === repository ? from.tag : undefined
+      for await (const tag of tags(selector, repository, resumed, open, options)) {
+        const cursor = { selector: index, ...(page === undefined ? {} : { page }), repository, tag }
+        const named = !hasWildcard(selector.repository) && !hasWildcard(selector.tag)
+        yield { registry: selector.registry, repository, tag, named, cursor }
+      }
+    }
+  }
+}
+
+async function* repositories(
+  selector: Selector,
+  from: WalkCursor,
+  open: OpenRegistry,
+  options: { pageItems: number; signal: AbortSignal },
+): AsyncGenerator<{ repository: string; page?: string }> {
+  if (!hasWildcard(selector.repository)) {
+    yield { repository: selector.repository }
+    return
+  }
+  const client = await open(selector.registry)
+  let page = from.page
+  let skipping = from.repository
+  for (;;) {
+    const { repositories: names, next } = await client.repositories({
+      ...(page === undefined ? {} : { last: page }),
+      limit: options.pageItems,
+      signal: options.signal,
+    })
+    // A repository that was deleted since cannot be found again: then nothing of this page is skipped, and what was
+    // submitted before is deduplicated by its id.
+    if (skipping !== undefined && !names.includes(skipping)) skipping = undefined
+    for (const repository of names) {
+      if (skipping !== undefined && repository !== skipping) continue
+      skipping = undefined
+      if (matches(selector.repository, repository)) yield { repository, ...(page === undefined ? {} : { page }) }
+    }
+    if (next === undefined) return
+    page = next
+  }
+}
+
+async function* tags(
+  selector: Selector,
+  repository: string,
+  after: string | undefined,
+  open: OpenRegistry,
+  options: { pageItems: number; signal: AbortSignal },
+): AsyncGenerator<string> {
+  if (!hasWildcard(selector.tag)) {
+    if (after !== selector.tag) yield selector.tag
+    return
+  }
+  const client = await open(selector.registry)
+  let last = after
+  for (;;) {
+    const { tags: names, next } = await client.tags(repository, {
+      ...(last === undefined ? {} : { last }),
+      limit: options.pageItems,
+      signal: options.signal,
+    })
+    for (const tag of names) if (matches(selector.tag, tag)) yield tag
+    if (next === undefined) return
+    last = next
+  }
+}

@@ -1,0 +1,97 @@
+/** After a run: which transition its outcome asks for, written, and what follows from it. */
+import { LongshoreError } from '../errors.ts'
+import { apply, persist, readJob } from './apply.ts'
+import { ending, jobErrorOf } from './ending.ts'
+import type { Environment } from './environment.ts'
+import { messageOf, queueOf } from './message.ts'
+import type { JobRecord } from './record.ts'
+import type { FinishedRun } from './run.ts'
+import * as transitions from './transitions.ts'
+import { backoffMs, delayFor, nextSendAt, throttleMs } from './wait.ts'
+
+/** Writes how the run ended. A stop that was acknowledged meanwhile wins over whatever the run would have said. */
+export async function settle(job: JobRecord, finished: FinishedRun, env: Environment): Promise<void> {
+  const pause = (n: number) => env.clock.sleep(200 * 2 ** n)
+  const { outcome } = finished
+  if (outcome.kind === 'fenced') return
+  const write = (transition: transitions.Transition) => persist(4, pause, () => apply(env.store, job, transition))
+  const stopped = () => {
+    const error = { code: 'stopped-by-user' as const, message: 'stopped while it ran', retryable: true }
+    return transitions.settleStop(
+      job,
+      job.fence,
+      ending('stopped', env, { error, progress: finished.progress, finishedBy: job.claim }),
+    )
+  }
+  const written = await write(outcome.kind === 'stopped' ? stopped() : settlement(job, finished, env))
+  if (written) return await sendAgain(written, env)
+
+  const seen = await persist(4, pause, () => readJob(env.store, job.tenant, job.id, env.clock.now()))
+  if (seen?.status === 'running' && seen.fence === job.fence && seen.stop) await write(stopped())
+  // Our own write, applied by a request whose answer was lost.
+  else if (seen?.status === 'retrying' && seen.fence === job.fence) await sendAgain(seen, env)
+  else if (seen && seen.finishedBy !== job.claim)
+    env.log.warn('a run lost its lease and its result', { jobId: job.id, fence: job.fence })
+}
+
+/** After a hand-over or a failed attempt. A crash before this send is the sweeper's case. */
+async function sendAgain(job: JobRecord, env: Environment): Promise<void> {
+  if (job.status !== 'retrying') return
+  const delay = delayFor(env.clock.now(), job.dueAt)
+  if (delay !== undefined) await env.queue.send(queueOf(job.type, job.lane), [messageOf(job, delay)])
+}
+
+function settlement(job: JobRecord, { outcome, progress }: FinishedRun, env: Environment): transitions.Transition {
+  const { limits, clock, random } = env
+  const finishedBy = job.claim
+  const wait = (ms: number, reason: string): transitions.Wait => {
+    const now = clock.now()
+    return { now, dueAt: now + ms, nextSendAt: nextSendAt(1, now, now + ms), reason, progress }
+  }
+  const endWith = (error: LongshoreError) =>
+    transitions.finish(job, job.fence, ending('error', env, { error: jobErrorOf(error), progress, finishedBy }))
+  const putOff = (
+    why: 'hops' | 'snoozes' | 'throttles',
+    max: number,
+    ms: number,
+    reason: string,
+    last: LongshoreError,
+  ) =>
+    (job[why] ?? 0) >= max
+      ? endWith(last)
+      : transitions.handOver(
+          job,
+          job.fence,
+          why,
+          wait(ms, reason),
+          'checkpoint' in outcome ? outcome.checkpoint : job.checkpoint,
+        )
+
+  switch (outcome.kind) {
+    case 'success':
+      return transitions.finish(job, job.fence, ending('success', env, { ...outcome.result, progress, finishedBy }))
+    case 'canceled': {
+      const error = { code: 'conflict' as const, message: outcome.reason, retryable: false }
+      return transitions.finish(job, job.fence, ending('canceled', env, { error, progress, finishedBy }))
+    }
+    case 'snoozed': {
+      const last = new LongshoreError('snoozes-exhausted', `the job was put off ${limits.snoozesMax} times`)
+      return putOff('snoozes', limits.snoozesMax, outcome.seconds * 1000, `put off for ${outcome.seconds} s`, last)
+    }
+    case 'continued': {
+      const last = new LongshoreError('hops-exhausted', `the job was continued ${limits.hopsMax} times without an end`)
+      return putOff('hops', limits.hopsMax, 0, 'the time of one invocation was used up', last)
+    }
+    case 'error': {
+      const { error } = outcome
+      const reason = `${error.code}: ${error.message}`.slice(0, 300)
+      if (error.kind === 'permanent') return endWith(error)
+      if (error.kind === 'throttled')
+        return putOff('throttles', limits.throttlesMax, throttleMs(error.retryAfterMs, random), reason, error)
+      if (job.failures + job.attempting >= job.maxAttempts) return endWith(error)
+      return transitions.fail(job, job.fence, wait(backoffMs(job.failures + 1, limits, random), reason))
+    }
+    default:
+      throw new LongshoreError('internal', `the outcome ${outcome.kind} has no settlement`)
+  }
+}

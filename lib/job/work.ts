@@ -1,0 +1,131 @@
+/**
+ * The worker: message -> claim -> run -> settle -> acknowledge. Every line may be the last one before a crash:
+ * before the claim nothing happened; after it the lease ends and the sweeper takes over; after the finish the message
+ * comes again, finds a terminal job and is acknowledged.
+ */
+import { asLongshoreError, LongshoreError } from '../errors.ts'
+import { apply, readJob } from './apply.ts'
+import { ending } from './ending.ts'
+import type { Environment, Invocation } from './environment.ts'
+import type { JobPlace } from './keys.ts'
+import { messageOf, queueOf, readMessage } from './message.ts'
+import { isTerminal, type JobRecord } from './record.ts'
+import { executionStopped, type FinishedRun, run } from './run.ts'
+import { settle } from './settle.ts'
+import * as transitions from './transitions.ts'
+import { leaseIsDead } from './transitions.ts'
+import { delayFor } from './wait.ts'
+
+/** `acknowledge`: the message has done its work. `return`: the store is down or the job is unknown; let it come again. */
+export type Verdict = 'acknowledge' | 'return'
+
+/** One message, whole. Never throws. */
+export async function work(
+  message: { messageId: string; body: string },
+  env: Environment,
+  invocation: Invocation,
+): Promise<Verdict> {
+  const place = readMessage(message.body)
+  if (!place) {
+    env.log.error('a message that is not ours was dropped', { messageId: message.messageId })
+    return 'acknowledge'
+  }
+  try {
+    if (invocation.remainingMs() < leastTimeMs(env, invocation)) return await sendLater(place, env)
+    const job = await claimJob(place, `${invocation.requestId}:${message.messageId}`, env, invocation)
+    if (typeof job === 'string') return job
+    const type = env.types.get(job.type)
+    const finished: FinishedRun = type
+      ? await run(job, type, env, invocation)
+      : { outcome: { kind: 'error', error: unknownType(job) }, progress: job.progress ?? noProgress() }
+    await settle(job, finished, env)
+    return 'acknowledge'
+  } catch (thrown) {
+    env.log.warn('a message goes back to its queue', { jobId: place.id, reason: asLongshoreError(thrown).message })
+    return 'return'
+  }
+}
+
+/** A run that would have to hand over at once is not begun. */
+const leastTimeMs = (env: Environment, invocation: Invocation): number =>
+  Math.min(env.limits.handOverMs, invocation.timeoutMs * 0.2)
+
+const unknownType = (job: JobRecord): LongshoreError =>
+  new LongshoreError('config-invalid', `this deployment knows no job type "${job.type}"`)
+
+const noProgress = () => ({ items: { done: 0, failed: 0, skipped: 0, total: 0 }, bytes: { done: 0, total: 0 } })
+
+/** Not begun for lack of time: acknowledged and sent anew, since returning it would count as a failed receive. */
+async function sendLater(place: JobPlace, env: Environment): Promise<Verdict> {
+  await env.queue.send(queueOf(place.type, place.execution ? 'bulk' : 'interactive'), [messageOf(place)])
+  return 'acknowledge'
+}
+
+/** The claimed record, or what to do with the message instead. */
+async function claimJob(
+  place: JobPlace,
+  token: string,
+  env: Environment,
+  invocation: Invocation,
+): Promise<JobRecord | Verdict> {
+  const { store, clock, limits } = env
+  const by = () => ({
+    claim: token,
+    now: clock.now(),
+    lease: clock.now() + invocation.remainingMs() + limits.leaseMarginSeconds * 1000,
+  })
+  if (place.execution && (await parentStopped(place.tenant, place.execution, env, invocation))) {
+    await apply(store, place, transitions.stop(place, ending('stopped', env, { error: stoppedWithExecution() })))
+    return 'acknowledge'
+  }
+  const claimed = await apply(store, place, transitions.claim(place, by()))
+  if (claimed) return claimed
+
+  const seen = await readJob(store, place.tenant, place.id, clock.now())
+  if (!seen) {
+    // The record is written before the message, so this is not ours to run; the dead-letter consumer will drop it.
+    env.log.warn('a message names an unknown job', { jobId: place.id })
+    return 'return'
+  }
+  // A request that was retried after it had been applied: the write was ours.
+  if (seen.status === 'running' && seen.claim === token) return seen
+  if (isTerminal(seen.status)) return 'acknowledge'
+  if (seen.status === 'running') return await takeOverDead(seen, by(), env)
+  return await sendWhenDue(seen, env)
+}
+
+/** A child does not claim after its execution's stop, but for one whose batch looked before it. */
+async function parentStopped(tenant: string, id: string, env: Environment, invocation: Invocation): Promise<boolean> {
+  const known = invocation.stopFlags.get(id) ?? executionStopped(env, tenant, id)
+  invocation.stopFlags.set(id, known)
+  return await known
+}
+
+async function takeOverDead(
+  seen: JobRecord,
+  by: { claim: string; now: number; lease: number },
+  env: Environment,
+): Promise<JobRecord | Verdict> {
+  const attemptsLeft = seen.failures + seen.attempting < seen.maxAttempts
+  if (seen.stop || !attemptsLeft || !leaseIsDead(seen, env.clock.now(), env.workersDeadBefore)) return 'acknowledge'
+  const taken = await apply(
+    env.store,
+    seen,
+    transitions.takeOver(seen, { fence: seen.fence, lease: seen.lease ?? 0, attempting: seen.attempting }, by),
+  )
+  return taken ?? 'acknowledge'
+}
+
+/** Waiting but not due: an early message is replaced by one that comes when it is due. */
+async function sendWhenDue(seen: JobRecord, env: Environment): Promise<Verdict> {
+  const delay = delayFor(env.clock.now(), seen.dueAt)
+  // Beyond the longest delay the sweep sends it when it is due.
+  if (delay !== undefined && delay > 0) await env.queue.send(queueOf(seen.type, seen.lane), [messageOf(seen, delay)])
+  return 'acknowledge'
+}
+
+const stoppedWithExecution = () => ({
+  code: 'stopped-by-user' as const,
+  message: 'its execution was stopped',
+  retryable: true,
+})

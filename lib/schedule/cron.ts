@@ -1,0 +1,40 @@
+/** Cron expressions with a time zone: five fields, minutes first, as in crontab(5). Wraps croner. */
+import { Cron } from 'croner'
+import { LongshoreError } from '../errors.ts'
+
+/** Throws `invalid-value`; `pointer` names the field of the request. */
+export function checkCron(cron: string, timeZone: string): void {
+  const fail = (pointer: string, detail: string): never => {
+    throw new LongshoreError('invalid-value', detail, { errors: [{ pointer, detail }] })
+  }
+  try {
+    new Intl.DateTimeFormat('en', { timeZone })
+  } catch {
+    fail('/timeZone', `"${timeZone.slice(0, 64)}" is not a time zone; use an IANA name such as Europe/Berlin`)
+  }
+  if (cron.trim().split(/\s+/).length !== 5)
+    fail(
+      '/cron',
+      `"${cron.slice(0, 64)}" is not a cron expression of five fields (minute hour day month weekday), e.g. "0 3 * * *"`,
+    )
+  try {
+    if (!new Cron(cron, { timezone: timeZone, paused: true }).nextRun()) fail('/cron', `"${cron}" never fires`)
+  } catch (thrown) {
+    if (thrown instanceof LongshoreError) throw thrown
+    fail('/cron', `"${cron.slice(0, 64)}": ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+  }
+}
+
+/** The instants after `afterMs` at which it fires, at most `count`. */
+export function nextRuns(cron: string, timeZone: string, afterMs: number, count: number): number[] {
+  const runs: number[] = []
+  const job = new Cron(cron, { timezone: timeZone, paused: true })
+  let at = new Date(afterMs)
+  for (let i = 0; i < count; i++) {
+    const next = job.nextRun(at)
+    if (!next) break
+    runs.push(next.getTime())
+    at = next
+  }
+  return runs
+}

@@ -1,0 +1,93 @@
+/**
+ * The minute tick of schedules: each due policy fires exactly once per instant. The execution's id is the hash of policy
+ * and instant, put if absent; only then `nextRunAt` moves on. A crash between the two repeats the put, which finds its
+ * execution. Instants that were missed (the service was down) are caught up by one run.
+ */
+import { LongshoreError } from '../errors.ts'
+import type { Environment } from '../job/environment.ts'
+import { countChildren, createExecution, type ExecutionRecord, readExecution, statusOf } from '../job/execution.ts'
+import { idOf, newId } from '../job/id.ts'
+import { EXECUTION_SHARDS, openPartition, policyKey, stamp } from '../job/keys.ts'
+import { eq } from '../store/condition.ts'
+import { ConditionFailed } from '../store/port.ts'
+import { nextRuns } from './cron.ts'
+import { type PolicyRecord, policyOfItem, requirePolicy } from './policy.ts'
+
+/** Returns how many executions began. One policy's failure does not keep the others from firing. */
+export async function fireDue(env: Environment): Promise<number> {
+  const { store, clock, limits } = env
+  let fired = 0
+  for (let shard = 0; shard < EXECUTION_SHARDS; shard++) {
+    const page = await store.query({
+      index: 'open',
+      pk: openPartition('policy', shard),
+      to: `${stamp(clock.now())}~`,
+      limit: limits.sweepPageMax,
+    })
+    for (const item of await store.getMany(page.items.map(({ pk, sk }) => ({ pk, sk })))) {
+      const policy = policyOfItem(item)
+      try {
+        if (await fire(policy, env)) fired++
+      } catch (thrown) {
+        env.log.error('a policy did not fire; the next tick tries again', { policy: policy.id, reason: String(thrown) })
+      }
+    }
+  }
+  return fired
+}
+
+async function fire(policy: PolicyRecord, env: Environment): Promise<boolean> {
+  const now = env.clock.now()
+  const instant = policy.nextRunAt
+  if (!policy.enabled || !policy.cron || instant === undefined || instant > now) return false
+  const id = idOf('tick', policy.tenant, policy.id, String(instant))
+  const previous = await runningBefore(policy, id, env)
+  const skip = previous ? `skipped: execution ${previous.id} of this policy is still running` : undefined
+  const { created } = await createExecution(
+    {
+      id,
+      tenant: policy.tenant,
+      type: policy.type,
+      policy: policy.id,
+      trigger: 'schedule',
+      instant,
+      spec: policy.spec,
+    },
+    env,
+    skip,
+  )
+  const next = nextRuns(policy.cron, policy.timeZone, Math.max(now, instant), 1)[0]
+  const { store } = env
+  await store
+    .update(
+      policyKey(policy.tenant, policy.id),
+      next === undefined
+        ? { remove: ['nextRunAt', 'o_pk', 'o_sk'], set: skip ? {} : { lastExecution: id } }
+        : { set: { nextRunAt: next, o_sk: `${stamp(next)}#${policy.id}`, ...(skip ? {} : { lastExecution: id }) } },
+      eq('nextRunAt', instant),
+    )
+    .catch((thrown: unknown) => {
+      // Another tick, or an editor of the policy, was faster.
+      if (!(thrown instanceof ConditionFailed)) throw thrown
+    })
+  return created && !skip
+}
+
+/** The execution of an earlier instant, if it has not ended. */
+async function runningBefore(policy: PolicyRecord, id: string, env: Environment): Promise<ExecutionRecord | undefined> {
+  if (!policy.lastExecution || policy.lastExecution === id) return undefined
+  const last = await readExecution(policy.tenant, policy.lastExecution, env)
+  if (last?.status !== 'running') return undefined
+  return statusOf(last, await countChildren(last, env)) === 'running' ? last : undefined
+}
+
+/** A run by hand, beside the schedule. Throws `policy-not-found`, `conflict` when the policy is disabled. */
+export async function runPolicy(tenant: string, id: string, env: Environment): Promise<ExecutionRecord> {
+  const policy = await requirePolicy(tenant, id, env)
+  if (!policy.enabled) throw new LongshoreError('conflict', `policy ${id} is disabled; enable it before running it`)
+  const { execution } = await createExecution(
+    { id: newId(env.clock, env.random), tenant, type: policy.type, policy: id, trigger: 'manual', spec: policy.spec },
+    env,
+  )
+  return execution
+}

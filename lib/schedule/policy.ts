@@ -1,0 +1,177 @@
+/** Policies: what to do, to which images, when. */
+import * as z from 'zod'
+import { LongshoreError } from '../errors.ts'
+import type { Json } from '../glossary.ts'
+import type { BulkType } from '../job/define.ts'
+import type { Environment } from '../job/environment.ts'
+import { newId, shardOf } from '../job/id.ts'
+import { EXECUTION_SHARDS, openPartition, policyKey, stamp } from '../job/keys.ts'
+import { RECORD_VERSION } from '../job/record.ts'
+import { invalid } from '../job/validate.ts'
+import { absent, eq } from '../store/condition.ts'
+import { ConditionFailed, type Item } from '../store/port.ts'
+import { checkCron, nextRuns } from './cron.ts'
+
+export interface PolicyRecord {
+  v: number
+  id: string
+  tenant: string
+  name: string
+  type: string
+  /** The type's own fields, as submitted. */
+  spec: { [name: string]: Json }
+  cron?: string
+  timeZone: string
+  enabled: boolean
+  /** Present while it is enabled and has a cron. */
+  nextRunAt?: number
+  lastExecution?: string
+  createdAt: number
+  updatedAt: number
+  /** Rises with every change, so that two editors do not overwrite each other unseen. */
+  revision: number
+}
+
+/** Fields every policy has beside its type's own. */
+export const commonPolicyFields = {
+  name: z.string().min(1).max(100),
+  cron: z.string().min(1).max(100).optional(),
+  timeZone: z.string().min(1).max(64).optional(),
+  enabled: z.boolean().optional(),
+}
+
+/** The schema of a policy of this type, strict. */
+export const policySchema = (type: string, bulk: BulkType): z.ZodObject =>
+  z.strictObject({ ...commonPolicyFields, type: z.literal(type), ...bulk.spec.shape })
+
+export const policyOfItem = (item: Item): PolicyRecord => {
+  const { pk: _pk, sk: _sk, o_pk: _op, o_sk: _os, ...record } = item
+  return record as unknown as PolicyRecord
+}
+
+const policyOpenKeys = (policy: PolicyRecord) =>
+  policy.nextRunAt === undefined
+    ? {}
+    : {
+        o_pk: openPartition('policy', shardOf(policy.id, EXECUTION_SHARDS)),
+        o_sk: `${stamp(policy.nextRunAt)}#${policy.id}`,
+      }
+
+const itemOf = (policy: PolicyRecord): Item => ({
+  ...(JSON.parse(JSON.stringify(policy)) as Item),
+  ...policyKey(policy.tenant, policy.id),
+  ...policyOpenKeys(policy),
+})
+
+/** Checks a body against its type's schema, its cron, and that its registries are allowed. Throws `invalid-value`, `registry-not-allowed`. */
+export async function checkPolicy(
+  tenant: string,
+  body: Json,
+  env: Environment,
+): Promise<Pick<PolicyRecord, 'name' | 'type' | 'spec' | 'cron' | 'timeZone' | 'enabled'>> {
+  const typeName = typeof body === 'object' && body !== null && !Array.isArray(body) ? body.type : undefined
+  const bulk = typeof typeName === 'string' ? env.types.get(typeName)?.bulk : undefined
+  if (!bulk || typeof typeName !== 'string') {
+    const known = [...env.types.values()].filter((type) => type.bulk).map((type) => type.type)
+    const detail = `"${String(typeName).slice(0, 64)}" is not a type of policies; known types: ${known.join(', ')}`
+    throw new LongshoreError('invalid-value', detail, { errors: [{ pointer: '/type', detail }] })
+  }
+  const parsed = policySchema(typeName, bulk).safeParse(body)
+  if (!parsed.success) throw invalid(parsed.error)
+  const {
+    name,
+    cron,
+    timeZone = 'UTC',
+    enabled = true,
+    type: _type,
+    ...spec
+  } = parsed.data as { [name: string]: Json } & {
+    name: string
+    cron?: string
+    timeZone?: string
+    enabled?: boolean
+  }
+  if (cron !== undefined) checkCron(cron, timeZone)
+  const open = env.registries(tenant)
+  const refuse = (pointer: string) => (thrown: unknown) => {
+    if (thrown instanceof LongshoreError)
+      throw new LongshoreError(thrown.code, thrown.message, {
+        cause: thrown,
+        errors: [{ pointer, detail: thrown.message }],
+      })
+    throw thrown
+  }
+  for (const selector of bulk.selectors(spec as never))
+    await open(selector.registry).catch(refuse(typeName === 'scan' ? '/images' : '/source/registry'))
+  for (const other of bulk.otherHosts(spec as never)) await open(other.host).catch(refuse(other.pointer))
+  return { name, type: typeName, spec, timeZone, enabled, ...(cron === undefined ? {} : { cron }) }
+}
+
+const schedule = (policy: PolicyRecord, now: number): PolicyRecord => {
+  const { nextRunAt: _old, ...rest } = policy
+  const next = policy.enabled && policy.cron ? nextRuns(policy.cron, policy.timeZone, now, 1)[0] : undefined
+  return next === undefined ? rest : { ...rest, nextRunAt: next }
+}
+
+export async function createPolicy(tenant: string, body: Json, env: Environment): Promise<PolicyRecord> {
+  const checked = await checkPolicy(tenant, body, env)
+  const now = env.clock.now()
+  const policy = schedule(
+    {
+      v: RECORD_VERSION,
+      id: newId(env.clock, env.random),
+      tenant,
+      ...checked,
+      createdAt: now,
+      updatedAt: now,
+      revision: 1,
+    },
+    now,
+  )
+  await env.store.put(itemOf(policy), absent('pk'))
+  return policy
+}
+
+/** Throws `policy-not-found`. */
+export async function requirePolicy(
+  tenant: string,
+  id: string,
+  env: Pick<Environment, 'store'>,
+): Promise<PolicyRecord> {
+  const item = await env.store.get(policyKey(tenant, id))
+  if (!item)
+    throw new LongshoreError('policy-not-found', `there is no policy ${id.slice(0, 64)}; GET /v1/policies lists them`)
+  return policyOfItem(item)
+}
+
+/** Replaces all fields a user may set. The next fire time is computed anew from now. */
+export async function replacePolicy(tenant: string, id: string, body: Json, env: Environment): Promise<PolicyRecord> {
+  const old = await requirePolicy(tenant, id, env)
+  const checked = await checkPolicy(tenant, body, env)
+  const now = env.clock.now()
+  const { cron: _cron, nextRunAt: _next, ...kept } = old
+  const policy = schedule({ ...kept, ...checked, updatedAt: now, revision: old.revision + 1 }, now)
+  try {
+    await env.store.put(itemOf(policy), eq('revision', old.revision))
+  } catch (thrown) {
+    if (!(thrown instanceof ConditionFailed)) throw thrown
+    throw new LongshoreError('conflict', `policy ${id} was changed by someone else meanwhile; read it again and repeat`)
+  }
+  return policy
+}
+
+/** Executions that run go on; throws `policy-not-found`. */
+export async function deletePolicy(tenant: string, id: string, env: Environment): Promise<void> {
+  await requirePolicy(tenant, id, env)
+  await env.store.delete(policyKey(tenant, id))
+}
+
+export async function listPolicies(
+  tenant: string,
+  limit: number,
+  cursor: Json | undefined,
+  env: Pick<Environment, 'store'>,
+): Promise<{ policies: PolicyRecord[]; cursor?: Json }> {
+  const page = await env.store.query({ pk: `P#${tenant}`, limit, ...(cursor === undefined ? {} : { cursor }) })
+  return { policies: page.items.map(policyOfItem), ...(page.cursor === undefined ? {} : { cursor: page.cursor }) }
+}
