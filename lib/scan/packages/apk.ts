@@ -1,0 +1,47 @@
+/** apk's installed database (apk-package(5)): one-letter fields, records ended by an empty line. */
+import type { FoundPackage } from '../model.ts'
+import { type Analyzer, isField, Unreadable } from './analyzer.ts'
+
+/** Alpine 3.23 moved the database under /usr. */
+const PATHS = new Set(['lib/apk/db/installed', 'usr/lib/apk/db/installed'])
+
+export const apk: Analyzer = {
+  kind: 'apk',
+  wants: (path) => PATHS.has(path),
+  bytesMax: 'packageFileBytesMax',
+  read: (path, content, gap) => {
+    if (content.includes(0)) throw new Unreadable('is not a text file')
+    const packages: FoundPackage[] = []
+    let fields = new Map<string, string>()
+    const finish = () => {
+      if (fields.size === 0) return
+      const found = readRecord(fields, path)
+      if (found) packages.push(found)
+      else gap(`has an entry that cannot be read: ${[...fields.values()].join(' ').slice(0, 80)}`)
+      fields = new Map()
+    }
+    let at = 0
+    while (at < content.length) {
+      const newline = content.indexOf(0x0a, at)
+      const end = newline < 0 ? content.length : newline
+      if (end === at) finish()
+      // P package, V version, A architecture, o origin; F, R, Z and the rest describe files.
+      else if (content[at + 1] === 0x3a && 'PVAo'.includes(String.fromCharCode(content[at]!)))
+        fields.set(String.fromCharCode(content[at]!), content.toString('utf8', at + 2, Math.min(end, at + 1024)).trim())
+      at = end + 1
+    }
+    finish()
+    return packages
+  },
+}
+
+function readRecord(fields: Map<string, string>, path: string): FoundPackage | undefined {
+  const name = fields.get('P')
+  const version = fields.get('V')
+  const architecture = fields.get('A')
+  if (!isField(name) || !isField(version)) return undefined
+  const origin = fields.get('o')
+  // Subpackages are built from their origin in one go and share its version.
+  const source = { name: isField(origin) ? origin : name, version }
+  return { kind: 'apk', name, version, ...(isField(architecture) ? { architecture } : {}), source, path }
+}

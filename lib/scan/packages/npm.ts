@@ -1,0 +1,39 @@
+/** The package.json of installed npm packages (npm-package.json(5)). */
+import type { FoundPackage } from '../model.ts'
+import { type Analyzer, isField, Unreadable } from './analyzer.ts'
+
+/** A package's own manifest: directly in `node_modules/<name>` or `node_modules/@scope/<name>`. */
+const MANIFEST = /(?:^|\/)node_modules\/(?:@[^/]+\/)?[^/@.][^/]*\/package\.json$/
+
+/**
+ * Packages that a package carries for its own tests are not installed: nothing resolves them. Between an installed
+ * package and a nested `node_modules` such a directory gives them away; any other nesting counts, for bundlers do copy
+ * real dependencies to `dist/node_modules`.
+ */
+const FIXTURE =
+  /\/node_modules\/(?:[^/]+\/)+(?:tests?|__tests__|fixtures?|__fixtures__|examples?)\/(?:[^/]+\/)*node_modules\//
+
+export const npm: Analyzer = {
+  kind: 'npm',
+  wants: (path) => path.endsWith('/package.json') && MANIFEST.test(path) && !FIXTURE.test(`/${path}`),
+  bytesMax: 'manifestFileBytesMax',
+  read: (path, content) => {
+    let manifest: unknown
+    try {
+      // npm strips a byte order mark.
+      manifest = JSON.parse(content.toString('utf8').replace(/^\ufeff/, ''))
+    } catch {
+      throw new Unreadable('is not JSON')
+    }
+    if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest))
+      throw new Unreadable('is not a JSON object')
+    const own = (key: string): unknown => (Object.hasOwn(manifest, key) ? Reflect.get(manifest, key) : undefined)
+    const name = own('name')
+    const version = own('version')
+    // Without a version it was never published: nothing can be known about it.
+    if (name === undefined || version === undefined || version === '') return []
+    if (!isField(name) || !isField(version)) throw new Unreadable('has a name or version that is none')
+    const found: FoundPackage = { kind: 'npm', name, version, path }
+    return [found]
+  },
+}

@@ -1,0 +1,307 @@
+/**
+ * A streaming walker over a tar archive: v7, ustar, pax, GNU and star. It never touches a disk and holds one file's
+ * content at a time, only when the visitor asked for it.
+ *
+ * Where readers of tar disagree it does what Go's archive/tar does, because that is what containerd, Docker and umoci
+ * unpack with: a scan must see the files the container will see. So a global pax header applies to nothing, links and
+ * directories have no content whatever their size field says, and a GNU long name wins over a pax path.
+ */
+import type { Limits } from '../config.ts'
+import { LongshoreError } from '../errors.ts'
+import { normalizePath, showPath } from './paths.ts'
+import { readPax } from './tar-pax.ts'
+
+export interface TarEntry {
+  /** Normalised; the root directory is the empty string. */
+  path: string
+  type: 'file' | 'directory' | 'symlink' | 'hardlink' | 'device'
+  /** Bytes of content; of a sparse file the stored ones. */
+  size: number
+  /** Target of a symbolic link as it stands, or the path of a hard link, normalised. */
+  link: string
+  /** The stored content is not the file's content. */
+  sparse: boolean
+}
+
+export interface TarVisitor {
+  /** Called at each header; true asks for the content, which then comes whole and once. */
+  entry(entry: TarEntry): boolean
+  content(entry: TarEntry, content: Buffer): void
+  /** An entry that no container could have, in one sentence; it is passed over. */
+  refused(sentence: string): void
+}
+
+const BLOCK = 512
+/** Go's archive/tar reads so much of a long name or pax header and refuses the archive beyond. */
+const META_BYTES_MAX = 1_048_576
+
+type Reading = 'content' | 'pax' | 'path' | 'link'
+const META: ReadonlyMap<number, Reading> = new Map([
+  [0x4c, 'path'], // L
+  [0x4b, 'link'], // K
+  [0x78, 'pax'], // x
+])
+const GLOBAL_PAX = 0x67 // g
+const OLD_SPARSE = 0x53 // S
+
+export class TarWalker {
+  readonly #visitor: TarVisitor
+  readonly #limits: Limits
+  /** Headers seen, of entries and of their extensions. */
+  entries = 0
+  #block = Buffer.allocUnsafe(BLOCK)
+  #blockFilled = 0
+  #skip = 0
+  #body: Buffer | undefined
+  #bodyFilled = 0
+  #reading: Reading = 'content'
+  #current: TarEntry | undefined
+  #pax: Map<string, string> | undefined
+  #longPath: string | undefined
+  #longLink: string | undefined
+  /** An old GNU sparse header goes on in the next block; then so many bytes of content follow. */
+  #sparseBytes: number | undefined
+  #zeroBlocks = 0
+
+  constructor(visitor: TarVisitor, limits: Limits) {
+    this.#visitor = visitor
+    this.#limits = limits
+  }
+
+  /** Takes the next bytes of the archive. Throws `layer-invalid` or `layer-too-large`. The chunk is not kept. */
+  push(chunk: Buffer): void {
+    let at = 0
+    const end = chunk.length
+    while (at < end) {
+      // Two blocks of zeros end the archive; what follows is padding to every reader.
+      if (this.#zeroBlocks === 2) return
+      if (this.#skip > 0) {
+        const count = Math.min(this.#skip, end - at)
+        this.#skip -= count
+        at += count
+      } else if (this.#body) {
+        const count = Math.min(this.#body.length - this.#bodyFilled, end - at)
+        chunk.copy(this.#body, this.#bodyFilled, at, at + count)
+        this.#bodyFilled += count
+        at += count
+        if (this.#bodyFilled === this.#body.length) this.#finishBody()
+      } else if (this.#blockFilled === 0 && end - at >= BLOCK) {
+        this.#take(chunk, at)
+        at += BLOCK
+      } else {
+        const count = Math.min(BLOCK - this.#blockFilled, end - at)
+        chunk.copy(this.#block, this.#blockFilled, at, at + count)
+        this.#blockFilled += count
+        at += count
+        if (this.#blockFilled < BLOCK) return
+        this.#blockFilled = 0
+        this.#take(this.#block, 0)
+      }
+    }
+  }
+
+  /** The archive is over. Throws `layer-invalid` when it stops inside an entry; end blocks may be missing, as for Go. */
+  end(): void {
+    const meta = this.#pax ?? this.#longPath ?? this.#longLink ?? this.#sparseBytes
+    if (this.#zeroBlocks === 2) return
+    if (this.#skip > 0 || this.#body || this.#blockFilled > 0 || meta !== undefined)
+      throw this.#invalid('stops in the middle of an entry; the layer was cut')
+  }
+
+  #invalid(what: string): LongshoreError {
+    return new LongshoreError('layer-invalid', `the tar archive ${what} (at header ${this.entries})`)
+  }
+
+  #take(block: Buffer, at: number): void {
+    if (this.#sparseBytes !== undefined) {
+      // Byte 504 of a continuation says whether another one follows (GNU tar manual, "Old GNU format").
+      if (block[at + 504] === 0) {
+        this.#skip = padded(this.#sparseBytes)
+        this.#sparseBytes = undefined
+      }
+      return
+    }
+    if (block[at] === 0 && isZero(block, at)) {
+      this.#zeroBlocks++
+      return
+    }
+    if (this.#zeroBlocks > 0) throw this.#invalid('goes on after its end block')
+    if (++this.entries > this.#limits.layerEntriesMax)
+      throw new LongshoreError(
+        'layer-too-large',
+        `the tar archive has more than ${this.#limits.layerEntriesMax} entries (limit layerEntriesMax)`,
+      )
+    this.#verify(block, at)
+    this.#header(block, at)
+  }
+
+  #verify(block: Buffer, at: number): void {
+    const told = this.#octal(block, at + 148, 8, 'checksum')
+    let unsigned = 8 * 32
+    let signed = 8 * 32
+    for (let i = 0; i < BLOCK; i++) {
+      if (i === 148) i = 156
+      const byte = block[at + i]!
+      unsigned += byte
+      signed += byte > 127 ? byte - 256 : byte
+    }
+    // Some old writers sum signed bytes; all readers accept both.
+    if (told !== unsigned && told !== signed) throw this.#invalid('has a header with a wrong checksum')
+  }
+
+  #header(block: Buffer, at: number): void {
+    const flag = block[at + 156]!
+    const size = this.#number(block, at + 124, 12, 'size')
+    // GNU long name and long link name, pax header of the next entry: their content comes first.
+    const meta = META.get(flag)
+    if (meta) {
+      this.#read(meta, size)
+      return
+    }
+    if (flag === GLOBAL_PAX) {
+      this.#skip = padded(size)
+      return
+    }
+    const pax = this.#pax
+    let path = this.#longPath ?? pax?.get('path')
+    if (path === undefined) {
+      path = text(block, at, 100)
+      if (isUstar(block, at)) {
+        // star keeps times in the last bytes of the prefix.
+        const star = block.toString('latin1', at + 508, at + 512) === 'tar\0'
+        const prefix = text(block, at + 345, star ? 131 : 155)
+        if (prefix) path = `${prefix}/${path}`
+      }
+    }
+    const link = this.#longLink ?? pax?.get('linkpath') ?? text(block, at + 157, 100)
+    const type = typeOf(flag, path)
+    let bytes = size
+    const paxSize = pax?.get('size')
+    if (paxSize !== undefined) {
+      bytes = Number(paxSize)
+      if (!/^\d{1,16}$/.test(paxSize) || !Number.isSafeInteger(bytes))
+        throw this.#invalid('has a pax size that is none')
+    }
+    if (type !== 'file') bytes = 0
+    const oldSparse = flag === OLD_SPARSE
+    const sparse = oldSparse || pax?.has('GNU.sparse') === true
+    const sparseName = pax?.get('GNU.sparse.name')
+    if (sparse && sparseName !== undefined && this.#longPath === undefined) path = sparseName
+    this.#pax = this.#longPath = this.#longLink = undefined
+
+    if (oldSparse && block[at + 482] !== 0) {
+      this.#enter(path, link, type, bytes, true)
+      this.#sparseBytes = bytes
+      return
+    }
+    if (this.#enter(path, link, type, bytes, sparse) && !sparse) this.#read('content', bytes)
+    else this.#skip = padded(bytes)
+  }
+
+  /** Shows the entry to the visitor; true when its content is wanted. */
+  #enter(path: string, link: string, type: TarEntry['type'], size: number, sparse: boolean): boolean {
+    const max = this.#limits.pathBytesMax
+    // A UTF-16 unit is at most three bytes, so the exact count is needed for long paths only.
+    if (path.length * 3 > max && Buffer.byteLength(path) > max) {
+      this.#visitor.refused(`an entry was ignored because its path is longer than ${max} bytes: ${showPath(path)}`)
+      return false
+    }
+    const normal = normalizePath(path)
+    const target = type === 'hardlink' ? normalizePath(link) : type === 'symlink' && link.length <= max ? link : ''
+    if (normal === undefined || target === undefined || target.includes('\0')) {
+      this.#visitor.refused(`an entry was ignored because its path leaves the image: ${showPath(path)}`)
+      return false
+    }
+    this.#current = { path: normal, type, size, link: target, sparse }
+    return this.#visitor.entry(this.#current)
+  }
+
+  #read(what: Reading, size: number): void {
+    if (what !== 'content' && size > META_BYTES_MAX) throw this.#invalid('has a name or pax header of more than 1 MiB')
+    this.#reading = what
+    this.#body = Buffer.allocUnsafe(size)
+    this.#bodyFilled = 0
+    if (size === 0) this.#finishBody()
+  }
+
+  #finishBody(): void {
+    const body = this.#body!
+    this.#body = undefined
+    this.#skip = padded(body.length) - body.length
+    switch (this.#reading) {
+      case 'content':
+        this.#visitor.content(this.#current!, body)
+        return
+      case 'path':
+        this.#longPath = text(body, 0, body.length)
+        return
+      case 'link':
+        this.#longLink = text(body, 0, body.length)
+        return
+      case 'pax':
+        this.#pax = readPax(body)
+        if (!this.#pax) throw this.#invalid('has a pax header that cannot be read')
+    }
+  }
+
+  /** Octal, or base 256 when the first bit is set (GNU, star: sizes from 8 GiB). */
+  #number(block: Buffer, at: number, length: number, field: string): number {
+    const first = block[at]!
+    if ((first & 0x80) === 0) return this.#octal(block, at, length, field)
+    if ((first & 0x40) !== 0) throw this.#invalid(`has a negative ${field}`)
+    let value = first & 0x3f
+    for (let i = 1; i < length; i++) {
+      value = value * 256 + block[at + i]!
+      if (value > Number.MAX_SAFE_INTEGER) throw this.#invalid(`has a ${field} beyond all measure`)
+    }
+    return value
+  }
+
+  #octal(block: Buffer, at: number, length: number, field: string): number {
+    let i = at
+    const end = at + length
+    while (i < end && (block[i] === 0x20 || block[i] === 0)) i++
+    let value = 0
+    for (; i < end && block[i] !== 0x20 && block[i] !== 0; i++) {
+      const digit = block[i]! - 0x30
+      if (digit < 0 || digit > 7) throw this.#invalid(`has a ${field} that is not a number`)
+      value = value * 8 + digit
+    }
+    return value
+  }
+}
+
+const padded = (size: number) => Math.ceil(size / BLOCK) * BLOCK
+
+const isUstar = (block: Buffer, at: number) =>
+  block[at + 257] === 0x75 && block.toString('latin1', at + 257, at + 263) === 'ustar\0'
+
+function isZero(block: Buffer, at: number): boolean {
+  for (let i = at; i < at + BLOCK; i++) if (block[i] !== 0) return false
+  return true
+}
+
+/** A field up to its first NUL. */
+function text(block: Buffer, at: number, length: number): string {
+  const nul = block.indexOf(0, at)
+  return block.toString('utf8', at, nul >= 0 && nul < at + length ? nul : at + length)
+}
+
+function typeOf(flag: number, path: string): TarEntry['type'] {
+  switch (flag) {
+    case 0x31:
+      return 'hardlink'
+    case 0x32:
+      return 'symlink'
+    case 0x33:
+    case 0x34:
+    case 0x36:
+      return 'device'
+    case 0x35:
+      return 'directory'
+    case 0:
+      return path.endsWith('/') ? 'directory' : 'file'
+    default:
+      return 'file'
+  }
+}
