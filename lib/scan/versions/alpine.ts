@@ -13,7 +13,9 @@ interface ApkVersion {
   letter: string
   suffixes: { weight: number; number: string }[]
   hash: string
-  revision: string | undefined
+  revision: string
+  /** Whether the revision was written: `1` and `1-r0` are told apart by nothing else. */
+  built: boolean
   /** What the grammar does not take; empty for a valid version. */
   rest: string
 }
@@ -39,7 +41,15 @@ function parse(text: string): ApkVersion {
   const revision = take(REVISION)?.[1]
   // A build part that cannot be read is broken in one way only: how it goes on is not looked at.
   const broken = rest.startsWith('-') || (revision !== undefined && rest !== '')
-  return { numbers, letter, suffixes, hash, revision: revision === '' ? '0' : revision, rest: broken ? '-' : rest }
+  return {
+    numbers,
+    letter,
+    suffixes,
+    hash,
+    revision: revision || '0',
+    built: revision !== undefined && !broken,
+    rest: broken ? '-' : rest,
+  }
 }
 
 /** As in Gentoo: after the first number a leading zero makes the comparison one of text, as of a decimal fraction. */
@@ -80,8 +90,8 @@ export const compareAlpine: Comparator = (a, b) => {
       (x, y) => order(x.weight, y.weight) || orderOptional(x.number, y.number),
     ) ||
     orderText(left.hash, right.hash) ||
-    orderDigits(left.revision ?? '0', right.revision ?? '0') ||
+    orderDigits(left.revision, right.revision) ||
     orderRest(left.rest, right.rest) ||
-    order(left.revision === undefined ? 0 : 1, right.revision === undefined ? 0 : 1)
+    order(left.built ? 1 : 0, right.built ? 1 : 0)
   )
 }
