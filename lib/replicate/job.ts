@@ -1,0 +1,244 @@
+/**
+ * The job type `replicate`: an image, by the digest pinned at submit, from one registry to another.
+ *
+ * Order is what keeps invariant I8: blobs, then child manifests, then indexes, then the tag. Every effect may happen
+ * twice: a blob or a manifest is its digest, so a second write changes nothing; the tag is set to the digest pinned at
+ * submit, so a second run sets it to what it already is.
+ */
+import * as z from 'zod'
+import { LIMITS, type Limits, readLimits } from '../config.ts'
+import { LongshoreError } from '../errors.ts'
+import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
+import { formatReference, parseReference } from '../oci/reference.ts'
+import type { Reference } from '../oci/types.ts'
+import { type Checkpoint, readCheckpoint } from './checkpoint.ts'
+import { at, copyBlobs, type End } from './copy.ts'
+import { eachInParallel } from './parallel.ts'
+import { type Plan, planCopy, readRoot } from './plan.ts'
+import { parsePlatform } from './platforms.ts'
+import { Tally } from './tally.ts'
+import { TimeBudget } from './time-budget.ts'
+
+/** Platforms of one request; no known image has more than about 50, and nobody lists 20. */
+const PLATFORMS_MAX = 20
+/** Runs in a row in which no blob got through, before the job says that it never will. */
+const STUCK_MAX = 3
+
+const referenceText = z
+  .string()
+  .min(1)
+  .max(LIMITS.referenceBytesMax.default)
+  .superRefine((text, check) => {
+    try {
+      parseReference(text)
+    } catch (error) {
+      check.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+    }
+  })
+  .describe('An image reference: registry/repository:tag')
+
+const params = z
+  .strictObject({
+    source: referenceText,
+    target: referenceText,
+    platforms: z
+      .array(
+        z
+          .string()
+          .max(100)
+          .refine(
+            (text) => parsePlatform(text) !== undefined,
+            'Write a platform as os/architecture[/variant], e.g. linux/amd64',
+          ),
+      )
+      .min(1)
+      .max(PLATFORMS_MAX)
+      .optional()
+      .describe('Copy only these platforms of a multi-platform image; the index is rewritten and its digest changes'),
+    override: z
+      .boolean()
+      .optional()
+      .describe('false: when the target tag already names another image, change nothing and end as canceled'),
+  })
+  .superRefine((value, check) => {
+    const pair = [value.source, value.target].map(quietly)
+    const [source, target] = pair
+    if (!source || !target) return
+    const issue = (path: string, message: string) => check.addIssue({ code: 'custom', path: [path], message })
+    if (target.digest !== undefined)
+      issue('target', 'A target is a tag, without a digest; the copy keeps the digest of the source by itself')
+    if (formatReference(source) === formatReference(target)) issue('target', 'Source and target are the same image')
+  })
+
+export type ReplicateParams = z.infer<typeof params>
+
+const quietly = (text: string): Reference | undefined => {
+  try {
+    return parseReference(text)
+  } catch {
+    return undefined
+  }
+}
+
+export const replicate = defineJobType<ReplicateParams>({
+  type: 'replicate',
+  title: 'Replicate an image',
+  phases: ['plan', 'blobs', 'manifests', 'tag', 'verify'],
+  params,
+  limits: { pool: { interactive: 4, bulk: 8 }, maxAttempts: 5, timeoutSeconds: 900 },
+  image: (params) => ({ reference: parseReference(params.source), pointer: '/source' }),
+  otherHosts: (params) => [{ host: parseReference(params.target).registry, pointer: '/target' }],
+  run: (params, context) => runReplicate(params, context, readLimits(process.env)),
+})
+
+/** The run of a replicate job; `limits` as an argument for tests and the benchmark. */
+export async function runReplicate(params: ReplicateParams, context: JobContext, limits: Limits): Promise<JobResult> {
+  const { signal, image, log } = context
+  const reference = parseReference(params.target)
+  const tag = reference.tag ?? 'latest'
+  const platforms = (params.platforms ?? []).flatMap((text) => parsePlatform(text) ?? [])
+  const checkpoint = readCheckpoint(context.checkpoint)
+
+  context.phase('plan')
+  const source = await end(context, image.registry, image.repository, 'source')
+  const target = await end(context, reference.registry, reference.repository, 'target')
+  const name = `${reference.registry}/${reference.repository}:${tag}`
+  const reading = { signal, counts: source.counts }
+  const writing = { signal, counts: target.counts }
+  const finish = (digest: string, tally: Tally): JobResult => ({
+    result: {
+      digest: image.digest,
+      target: { registry: reference.registry, repository: reference.repository, tag, digest },
+      ...tally.result(source.counts, target.counts),
+    },
+  })
+
+  // Without a filter the digest is known, so an equal target ends here: the HEAD of the submit and this one.
+  const root =
+    platforms.length > 0
+      ? await at('source', readRoot(source.client, source.repository, image.digest, platforms, reading))
+      : undefined
+  const digest = root?.digest ?? image.digest
+  if (digest !== image.digest)
+    log.warn(`the platform filter makes another index: ${digest} instead of ${image.digest}; signatures do not follow`)
+  const current = await at('target', target.client.resolve(target.repository, tag, writing))
+  if (current?.digest === digest) {
+    log.info(`${name} already is ${digest}; nothing to do`)
+    return finish(digest, new Tally([], checkpoint))
+  }
+  if (current && params.override === false)
+    context.cancel(`${name} already names ${current.digest}, and override is false; nothing was changed`)
+
+  const plan = await at(
+    'source',
+    planCopy(
+      source.client,
+      source.repository,
+      root ?? (await source.client.manifest(source.repository, image.digest, reading)),
+      limits,
+      reading,
+    ),
+  )
+  const tally = new Tally(plan.blobs, checkpoint)
+  log.info(
+    `${plan.blobs.length} blobs (${tally.bytesTotal} bytes) and ${plan.children.length + 1} manifests below ${digest}`,
+  )
+  if (plan.foreign > 0) log.info(`${plan.foreign} layers may not be distributed; only their URLs are copied`)
+
+  context.phase('blobs')
+  await moveBlobs(source, target, plan, tally, checkpoint, context, limits)
+  try {
+    await putManifests(target, plan, tag, context, limits)
+  } catch (error) {
+    if (!(error instanceof LongshoreError && error.code === 'manifest-rejected')) throw error
+    // A blob or child that was there a moment ago may have been collected meanwhile: look again, once.
+    log.warn(`${error.message}; looking at every blob again`)
+    await moveBlobs(source, target, plan, tally, checkpoint, context, limits)
+    await putManifests(target, plan, tag, context, limits)
+  }
+
+  context.phase('verify')
+  const stored = await at('target', target.client.resolve(target.repository, tag, writing))
+  if (stored?.digest !== digest)
+    throw new LongshoreError(
+      'conflict',
+      `${name} names ${stored?.digest ?? 'nothing'} just after it was set to ${digest}: somebody else changes this tag. Replicate again if this image is wanted`,
+      { side: 'target' },
+    )
+  log.info(`${name} is ${digest}`)
+  return finish(digest, tally)
+}
+
+async function end(context: JobContext, host: string, repository: string, side: 'source' | 'target'): Promise<End> {
+  const client = await at(side, context.registry(host))
+  return { client, repository, counts: { requests: 0, bytesIn: 0, bytesOut: 0 } }
+}
+
+/** Until every blob is at the target, or hands over to the next run when the time is nearly used. */
+async function moveBlobs(
+  source: End,
+  target: End,
+  plan: Plan,
+  tally: Tally,
+  checkpoint: Checkpoint,
+  context: JobContext,
+  limits: Limits,
+): Promise<void> {
+  const { log, clock } = context
+  const budget = new TimeBudget(context)
+  let finished = 0
+  let left = 0
+  tally.begin()
+  const report = () => context.progress(tally.progress())
+  report()
+  try {
+    await copyBlobs(source, target, plan.blobs, {
+      limits,
+      signal: budget.signal,
+      mayStart: (blob) => {
+        const fits = budget.mayStart(blob.size)
+        if (!fits) left++
+        return fits
+      },
+      onBytes: (count) => {
+        budget.moved(count)
+        tally.moved(count)
+        report()
+      },
+      onDone: (blob, outcome) => {
+        if (outcome === 'copied') finished++
+        tally.done(blob, outcome)
+        report()
+        log.info(`${outcome} ${blob.digest} (${blob.size} bytes)`)
+      },
+    })
+  } catch (error) {
+    if (!budget.isOver || context.signal.aborted) throw error
+    left = tally.missing
+  } finally {
+    budget.end()
+  }
+  if (left === 0) return
+  const stuck = finished > 0 ? 0 : checkpoint.stuck + 1
+  if (stuck >= STUCK_MAX)
+    throw new LongshoreError(
+      'hops-exhausted',
+      `In ${stuck} runs of the worker no blob got through; the largest has ${plan.blobs[0]?.size ?? 0} bytes. Replicate this image from a place nearer to both registries`,
+    )
+  log.info(`${left} blobs are left for the next run (at ${new Date(clock.now()).toISOString()})`)
+  context.handOver({ ...tally.checkpoint(source.counts, target.counts), stuck })
+}
+
+/** Children first, so that a registry that checks finds them; images before indexes; the root by its tag at the end. */
+async function putManifests(target: End, plan: Plan, tag: string, context: JobContext, limits: Limits): Promise<void> {
+  const { signal } = context
+  const put = (reference: string, manifest: Plan['root'], signal: AbortSignal) =>
+    at('target', target.client.putManifest(target.repository, reference, manifest, { signal, counts: target.counts }))
+  context.phase('manifests')
+  const images = plan.children.filter((child) => !child.manifests)
+  await eachInParallel(images, limits.blobsInParallelMax, signal, (child, signal) => put(child.digest, child, signal))
+  for (const index of plan.children.filter((child) => child.manifests)) await put(index.digest, index, signal)
+  signal.throwIfAborted()
+  context.phase('tag')
+  await put(tag, plan.root, signal)
+}
