@@ -62,7 +62,8 @@ export function s3Blobs({ client, bucket }: { client: S3Client; bucket: string }
         for (const { Key, Size } of page.Contents ?? []) blobs.push({ key: Key!, size: Size ?? 0 })
         token = page.IsTruncated ? page.NextContinuationToken : undefined
       } while (token !== undefined)
-      return blobs
+      // General purpose buckets are listed in this order anyway, directory buckets (S3 Express) in none. Keys are ASCII.
+      return blobs.sort((a, b) => (a.key < b.key ? -1 : 1))
     },
 
     async delete(key) {
