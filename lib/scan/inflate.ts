@@ -23,8 +23,9 @@ interface Unpacker {
   destroy(): void
 }
 
-/** Reads the whole source. `onChunk` gets each piece of the archive in order and must not keep it; what it throws ends
- * the reading. Returns the counts of both sides.
+/**
+ * Reads the whole source. `onChunk` gets each piece of the archive in order and must not keep it; what it throws ends
+ * the reading. `onPacked` is told each packed piece's size. Returns the counts of both sides.
  *
  * @throws LongshoreError `layer-invalid`, `layer-too-large` (layerInflatedBytesMax, layerRatioMax),
  * `unsupported-media-type`, and whatever the source throws (`digest-mismatch`, `connection-cut`, ...)
@@ -33,6 +34,7 @@ export async function inflate(
   source: Readable,
   limits: Limits,
   onChunk: (chunk: Buffer) => void,
+  onPacked?: (count: number) => void,
 ): Promise<{ packedBytes: number; bytes: number }> {
   const count = { packedBytes: 0, bytes: 0 }
   const deliver = (chunk: Buffer) => {
@@ -46,6 +48,7 @@ export async function inflate(
   try {
     for await (const piece of source as AsyncIterable<Buffer>) {
       count.packedBytes += piece.length
+      onPacked?.(piece.length)
       held.push(piece)
       heldBytes += piece.length
       if (heldBytes < INPUT_BYTES) continue

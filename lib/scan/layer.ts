@@ -2,10 +2,10 @@
  * One layer as a `LayerInventory`, in one pass over its stream: digest and size are checked by the registry client, the
  * diffID here, nothing touches the disk, and memory does not grow with the layer.
  */
-import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
+import { hashFor } from '../oci/digest.ts'
 import { inflate } from './inflate.ts'
 import { LayerVisitor } from './layer-visitor.ts'
 import type { LayerInventory } from './model.ts'
@@ -14,10 +14,12 @@ import { TarWalker } from './tar.ts'
 export interface LayerSource {
   /** Of the blob, for messages. */
   digest: string
-  /** Of the uncompressed archive, as the image's config names it. */
+  /** Of the uncompressed archive, as the image's config names it; checked to be a digest. */
   diffId: string
   /** The blob, verified while it is read. May be called twice: see `readLayer`. */
   open(): Promise<Readable>
+  /** Packed bytes as they arrive, for progress. */
+  onBytes?(count: number): void
 }
 
 /**
@@ -49,16 +51,14 @@ export async function readLayer(source: LayerSource, limits: Limits): Promise<La
 
 async function pass(source: LayerSource, limits: Limits, visitor: LayerVisitor): Promise<number> {
   const walker = new TarWalker(visitor, limits)
-  const algorithm = source.diffId.slice(0, source.diffId.indexOf(':'))
-  if (algorithm !== 'sha256' && algorithm !== 'sha512')
-    throw new LongshoreError('manifest-invalid', `the config names a diffID of an unknown algorithm: ${algorithm}`)
-  const hash = createHash(algorithm)
-  const { bytes } = await inflate(await source.open(), limits, (chunk) => {
+  const hash = hashFor(source.diffId)
+  const onChunk = (chunk: Buffer) => {
     hash.update(chunk)
     walker.push(chunk)
-  })
+  }
+  const { bytes } = await inflate(await source.open(), limits, onChunk, source.onBytes)
   walker.end()
-  const diffId = `${algorithm}:${hash.digest('hex')}`
+  const diffId = `${source.diffId.slice(0, source.diffId.indexOf(':'))}:${hash.digest('hex')}`
   if (diffId !== source.diffId)
     throw new LongshoreError(
       'digest-mismatch',
