@@ -7,7 +7,7 @@ import * as z from 'zod'
 import { asLongshoreError, LongshoreError } from '../errors.ts'
 import type { Json } from '../glossary.ts'
 import { absent, all, eq } from '../store/condition.ts'
-import { type Change, ConditionFailed } from '../store/port.ts'
+import { type Change, type Condition, ConditionFailed } from '../store/port.ts'
 import type { BulkType, FoundImage, JobType } from './define.ts'
 import type { Environment, Invocation } from './environment.ts'
 import { type ExecutionRecord, executionOfItem, executionOpenKeys, readExecution, sendFanOut } from './execution.ts'
@@ -64,9 +64,25 @@ async function claimFanOut(
   const seen = await readExecution(tenant, id, env)
   if (seen?.status !== 'running' || seen.fanOut !== 'listing' || seen.stop) return undefined
   if (!leaseIsDead(seen, now, env.workersDeadBefore)) return undefined
+  // A lease that ended by itself was a crash: a fan-out that always dies must end, too.
+  const failures = seen.failures + (seen.lease > 0 ? 1 : 0)
+  if (failures >= env.limits.maxAttempts) {
+    const error = new LongshoreError(
+      'lease-expired',
+      `the listing died ${failures} times; look at the logs of the fan-out function`,
+    )
+    await endListing(
+      seen,
+      error,
+      failures,
+      all(eq('fence', seen.fence), eq('lease', seen.lease), eq('fanOut', 'listing')),
+      env,
+    )
+    return undefined
+  }
   return await update(
     seen,
-    { set: { lease, claimedAt: now, ...executionOpenKeys(id, lease) }, add: { fence: 1 } },
+    { set: { lease, failures, claimedAt: now, ...executionOpenKeys(id, lease) }, add: { fence: 1 } },
     all(eq('fence', seen.fence), eq('lease', seen.lease), eq('fanOut', 'listing'), absent('stop')),
     env,
   ).catch((thrown: unknown) => {
@@ -78,7 +94,7 @@ async function claimFanOut(
 async function update(
   execution: ExecutionRecord,
   change: Change,
-  when: Parameters<Environment['store']['update']>[2],
+  when: Condition,
   env: Environment,
 ): Promise<ExecutionRecord> {
   return executionOfItem(await env.store.update(executionKey(execution.tenant, execution.id), change, when))
@@ -229,25 +245,7 @@ async function failFanOut(execution: ExecutionRecord, error: LongshoreError, env
   const failures = execution.failures + 1
   const final = error.kind === 'permanent' || (error.kind === 'transient' && failures >= env.limits.maxAttempts)
   const now = env.clock.now()
-  if (final) {
-    const reason = { code: error.code, message: error.message.slice(0, 500), retryable: error.retryable }
-    await update(
-      execution,
-      {
-        set: {
-          fanOut: 'done',
-          listedAt: now,
-          lease: 0,
-          failures,
-          error: reason,
-          ...executionOpenKeys(execution.id, now),
-        },
-      },
-      mine(execution),
-      env,
-    )
-    return
-  }
+  if (final) return await endListing(execution, error, failures, mine(execution), env)
   const delayMs = error.retryAfterMs ?? backoffMs(failures, env.limits, env.random)
   const nextSendAt = now + delayMs
   await update(
@@ -257,6 +255,26 @@ async function failFanOut(execution: ExecutionRecord, error: LongshoreError, env
     env,
   )
   if (delayMs <= 900_000) await sendFanOut(execution, env, Math.ceil(delayMs / 1000))
+}
+
+async function endListing(
+  execution: ExecutionRecord,
+  error: LongshoreError,
+  failures: number,
+  when: Condition,
+  env: Environment,
+): Promise<void> {
+  const now = env.clock.now()
+  const reason = { code: error.code, message: error.message.slice(0, 500), retryable: error.retryable }
+  const set = {
+    fanOut: 'done',
+    listedAt: now,
+    lease: 0,
+    failures,
+    error: reason,
+    ...executionOpenKeys(execution.id, now),
+  }
+  await update(execution, { set }, when, env)
 }
 
 async function inParallel<T>(items: T[], width: number, each: (item: T) => Promise<void>): Promise<void> {

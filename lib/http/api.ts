@@ -1,0 +1,33 @@
+/** The whole HTTP API: every route on one app. The same app answers on Lambda, locally and in tests. */
+import { executionRoutes } from './executions.ts'
+import { jobRoutes } from './jobs.ts'
+import { policyRoutes } from './policies.ts'
+import { queueRoutes } from './queues.ts'
+import { registryRoutes } from './registries.ts'
+import { seedRoutes } from './seed.ts'
+import { type Api, type ApiEnvironment, createServer } from './server.ts'
+
+export function createApi(env: ApiEnvironment): Api {
+  const app = createServer(env)
+  app.get('/healthz', (c) => c.json({ status: 'ok', version: env.version }))
+  jobRoutes(app, env, env.types)
+  executionRoutes(app, env)
+  policyRoutes(app, env)
+  registryRoutes(app, env)
+  queueRoutes(app, env)
+  seedRoutes(app, env)
+  app.get('/openapi.json', (c) => c.json(openApi(app, env.version)))
+  return app
+}
+
+export const openApi = (app: Api, version: string) =>
+  app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'Longshore',
+      version,
+      description:
+        'Scans images of container registries for known vulnerabilities and replicates them between registries.',
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
+  })

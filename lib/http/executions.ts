@@ -1,0 +1,159 @@
+/** /v1/executions: bulk requests, list, get, stop. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { LongshoreError } from '../errors.ts'
+import type { Json } from '../glossary.ts'
+import { createExecution, executionOfItem, requireExecution, stopExecution } from '../job/execution.ts'
+import { ID_PATTERN, newId } from '../job/id.ts'
+import { executionListPartition } from '../job/keys.ts'
+import { listJobs } from '../job/list.ts'
+import { isExpired } from '../job/record.ts'
+import { checkPolicy } from '../schedule/policy.ts'
+import { executionResource, executionSchema, json, problems } from './resources.ts'
+import { type Api, type ApiEnvironment, decodeCursor, encodeCursor, nextLink, referenceText } from './server.ts'
+
+const FAILURES_SHOWN = 100
+const idParam = z.object({ id: z.string().openapi({ param: { name: 'id', in: 'path' } }) })
+
+const checked = (id: string): string => {
+  if (!ID_PATTERN.test(id))
+    throw new LongshoreError(
+      'execution-not-found',
+      `"${id.slice(0, 64)}" is not the id of an execution; ids have 26 characters`,
+    )
+  return id
+}
+
+export function executionRoutes(app: Api, env: ApiEnvironment): void {
+  const createOne = createRoute({
+    method: 'post',
+    path: '/v1/executions',
+    summary: 'Run a type over many images once (a policy without a schedule)',
+    request: {
+      body: { required: true, content: { 'application/json': { schema: z.looseObject({ type: z.string() }) } } },
+    },
+    responses: {
+      202: { ...json(executionSchema, 'Accepted'), headers: { Location: { schema: { type: 'string' } } } },
+      ...problems(400, 413, 422),
+    },
+  })
+  app.openapi(createOne, async (c) => {
+    const tenant = env.tenantOf(c.req.raw)
+    const body = (await c.req.json()) as { [name: string]: Json }
+    const { type, spec } = await checkPolicy(tenant, { name: 'request', ...body }, env)
+    const { execution } = await createExecution(
+      { id: newId(env.clock, env.random), tenant, type, trigger: 'request', spec },
+      env,
+    )
+    return c.json((await executionResource(execution, env)) as never, 202, {
+      location: `/v1/executions/${execution.id}`,
+    })
+  })
+
+  const list = createRoute({
+    method: 'get',
+    path: '/v1/executions',
+    summary: 'List executions, newest first',
+    request: {
+      query: z.object({
+        policy: z.string().regex(ID_PATTERN, 'is not a policy id').optional(),
+        limit: z.coerce.number().int().min(1).max(env.limits.pageItemsMax).optional(),
+        cursor: z.string().max(512).optional(),
+      }),
+    },
+    responses: {
+      200: json(z.object({ executions: z.array(executionSchema), next: z.string().nullable() }), 'A page'),
+      ...problems(422),
+    },
+  })
+  app.openapi(list, async (c) => {
+    const { policy, limit = 20, cursor } = c.req.valid('query')
+    const page = await listExecutions(
+      env.tenantOf(c.req.raw),
+      policy,
+      limit,
+      z.string().max(60).optional().catch(undefined).parse(decodeCursor(cursor)),
+      env,
+    )
+    const executions = await Promise.all(page.executions.map((execution) => executionResource(execution, env)))
+    const next = page.next ? encodeCursor(page.next) : null
+    const headers: Record<string, string> = next ? { link: nextLink(c.req.url, next) } : {}
+    return c.json({ executions, next } as never, 200, headers)
+  })
+
+  const get = createRoute({
+    method: 'get',
+    path: '/v1/executions/{id}',
+    summary: 'One execution: counts by status, and its failures with their reason',
+    request: { params: idParam },
+    responses: { 200: json(executionSchema, 'The execution'), ...problems(404) },
+  })
+  app.openapi(get, async (c) => {
+    const tenant = env.tenantOf(c.req.raw)
+    const execution = await requireExecution(tenant, checked(c.req.valid('param').id), env)
+    const failed = await listJobs(
+      { tenant, types: [execution.type], statuses: ['error'], execution: execution.id },
+      FAILURES_SHOWN,
+      undefined,
+      env,
+    )
+    const failures = failed.jobs.map((job) => ({
+      job: job.id,
+      image: referenceText(job.image),
+      error: job.error ?? null,
+    }))
+    return c.json({ ...(await executionResource(execution, env)), failures } as never, 200)
+  })
+
+  const stop = createRoute({
+    method: 'post',
+    path: '/v1/executions/{id}/stop',
+    summary: 'Stop an execution with all its jobs by one flag',
+    request: { params: idParam },
+    responses: {
+      202: json(executionSchema, 'Asked to stop'),
+      200: json(executionSchema, 'It was stopped before'),
+      ...problems(404, 409),
+    },
+  })
+  app.openapi(stop, async (c) => {
+    const { execution, already } = await stopExecution(env.tenantOf(c.req.raw), checked(c.req.valid('param').id), env)
+    return c.json((await executionResource(execution, env)) as never, already ? 200 : 202)
+  })
+}
+
+/** Month by month backwards from the newest, as far as the history goes. */
+export async function listExecutions(
+  tenant: string,
+  policy: string | undefined,
+  limit: number,
+  after: string | undefined,
+  env: ApiEnvironment,
+) {
+  const executions: ReturnType<typeof executionOfItem>[] = []
+  const start = after ? Number(after.slice(0, 13)) : env.clock.now()
+  const oldest = env.clock.now() - env.limits.historyDays * 86_400_000
+  const month = new Date(Number.isFinite(start) ? start : env.clock.now())
+  month.setUTCDate(1)
+  for (; month.getTime() > oldest - 31 * 86_400_000; month.setUTCMonth(month.getUTCMonth() - 1)) {
+    const page = await env.store.query({
+      index: 'members',
+      pk: executionListPartition(tenant, month.toISOString().slice(0, 7).replace('-', '')),
+      ...(after ? { to: after } : {}),
+      reverse: true,
+      limit: env.limits.listKeysMax,
+    })
+    const keys = page.items.filter((item) => item.m_sk !== after)
+    const items = new Map(
+      (await env.store.getMany(keys.map(({ pk, sk }) => ({ pk, sk })))).map((item) => [item.pk, item]),
+    )
+    for (const key of keys) {
+      const item = items.get(key.pk)
+      if (!item || isExpired(item, env.clock.now())) continue
+      const execution = executionOfItem(item)
+      if (policy && execution.policy !== policy) continue
+      executions.push(execution)
+      if (executions.length >= limit) return { executions, next: String(key.m_sk) }
+    }
+  }
+  return { executions }
+}

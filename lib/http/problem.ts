@@ -1,0 +1,57 @@
+/** Errors as RFC 9457 problem+json, from every path: router, validator, handlers. */
+import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { asLongshoreError, ERRORS, LongshoreError } from '../errors.ts'
+import type { OperatorLog } from '../job/environment.ts'
+
+/** Stable slugs under one address; `type` identifies the problem, the page explains it. */
+export const PROBLEM_BASE = 'https://longshore.dev/problems/'
+
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  detail: string
+  retryable: boolean
+  errors?: { pointer: string; detail: string }[]
+}
+
+/** Whatever a handler threw. What we did not foresee is shown as `internal`, without its message. */
+export function problemOf(thrown: unknown): { problem: Problem; error: LongshoreError } {
+  const error = fromHono(thrown) ?? asLongshoreError(thrown)
+  const row = ERRORS[error.code]
+  const foreseen = thrown instanceof LongshoreError || error !== thrown
+  const detail =
+    error.code === 'internal' && foreseen
+      ? 'something unforeseen happened; the request id finds it in the logs'
+      : error.message
+  const problem: Problem = {
+    type: `${PROBLEM_BASE}${error.code}`,
+    title: row.title,
+    status: row.http,
+    detail,
+    retryable: error.retryable,
+    ...(error.errors.length > 0 ? { errors: error.errors } : {}),
+  }
+  return { problem, error }
+}
+
+function fromHono(thrown: unknown): LongshoreError | undefined {
+  if (!(thrown instanceof HTTPException)) return undefined
+  if (thrown.status === 413) return new LongshoreError('request-too-large', thrown.message)
+  if (thrown.status === 400) {
+    const detail = 'the body is not JSON; send a JSON object with Content-Type: application/json'
+    return new LongshoreError('malformed-request', detail, { errors: [{ pointer: '', detail }] })
+  }
+  return undefined
+}
+
+export function problemResponse(c: Context, thrown: unknown, log: OperatorLog): Response {
+  const { problem, error } = problemOf(thrown)
+  if (problem.status >= 500)
+    log.error(problem.title, { code: error.code, reason: error.message.slice(0, 500), path: c.req.path })
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
+  if (error.retryAfterMs !== undefined) headers['retry-after'] = String(Math.ceil(error.retryAfterMs / 1000))
+  return c.body(JSON.stringify(problem), problem.status as ContentfulStatusCode, headers)
+}

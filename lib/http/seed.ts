@@ -1,0 +1,118 @@
+/**
+ * The routes of Harbor's jobservice of 2017, as thin aliases of the same use cases on the default registry. Unlike then,
+ * a submission answers with the ids it made, a stop reaches queued jobs, and ids are ours (26 characters).
+ */
+import type { Context } from 'hono'
+import * as z from 'zod'
+import { asLongshoreError, ERRORS, LongshoreError } from '../errors.ts'
+import type { Json } from '../glossary.ts'
+import { readJob } from '../job/apply.ts'
+import { createExecution, stopExecution } from '../job/execution.ts'
+import { ID_PATTERN, newId } from '../job/id.ts'
+import { readLog } from '../job/log.ts'
+import { submit } from '../job/submit.ts'
+import { runPolicy } from '../schedule/due.ts'
+import { requirePolicy } from '../schedule/policy.ts'
+import { listExecutions } from './executions.ts'
+import type { Api, ApiEnvironment } from './server.ts'
+
+const scanBody = z.object({ repository: z.string().min(1), tag: z.string().min(1) })
+const replicationBody = z.object({
+  policy_id: z.string().min(1),
+  repository: z.string().min(1).optional(),
+  operation: z.string().optional(),
+  tags: z.array(z.string().min(1)).max(1_000).optional(),
+})
+const actionBody = z.object({ policy_id: z.string().min(1), action: z.string() })
+
+export function seedRoutes(app: Api, env: ApiEnvironment): void {
+  app.post('/api/jobs/scan', (c) =>
+    answer(c, env, async (tenant) => {
+      const { repository, tag } = await body(c, scanBody)
+      const { job } = await submit(
+        { tenant, type: 'scan', params: { image: `${registryOf(env)}/${repository}:${tag}` } },
+        env,
+      )
+      return { id: job.id }
+    }),
+  )
+
+  app.post('/api/jobs/replication', (c) =>
+    answer(c, env, async (tenant) => {
+      const { policy_id, repository, operation, tags } = await body(c, replicationBody)
+      if (operation !== undefined && operation !== 'transfer')
+        throw new LongshoreError(
+          'malformed-request',
+          `operation "${operation.slice(0, 32)}" is not supported; "transfer" is`,
+        )
+      if (!repository) return { ids: [(await runPolicy(tenant, policy_id, env)).id] }
+      const policy = await requirePolicy(tenant, policy_id, env)
+      const source = policy.spec.source as { [name: string]: Json } | undefined
+      if (policy.type !== 'replicate' || !source)
+        throw new LongshoreError('policy-not-found', `policy ${policy_id} is no replication policy`)
+      const spec = { ...policy.spec, source: { ...source, repositories: [repository], ...(tags ? { tags } : {}) } }
+      const { execution } = await createExecution(
+        { id: newId(env.clock, env.random), tenant, type: policy.type, policy: policy.id, trigger: 'manual', spec },
+        env,
+      )
+      return { ids: [execution.id] }
+    }),
+  )
+
+  app.post('/api/jobs/replication/actions', (c) =>
+    answer(c, env, async (tenant) => {
+      const { policy_id, action } = await body(c, actionBody)
+      if (action !== 'stop')
+        throw new LongshoreError('malformed-request', `unrecognized action "${action.slice(0, 32)}"; "stop" is known`)
+      const policy = await requirePolicy(tenant, policy_id, env)
+      const { executions } = await listExecutions(tenant, policy.id, 100, undefined, env)
+      for (const execution of executions)
+        if (execution.status === 'running') await stopExecution(tenant, execution.id, env)
+      return {}
+    }),
+  )
+
+  for (const [path, type] of [
+    ['scan', 'scan'],
+    ['replication', 'replicate'],
+  ] as const)
+    app.get(`/api/jobs/${path}/:id/log`, async (c) => {
+      const id = c.req.param('id')
+      if (!ID_PATTERN.test(id)) return c.text('invalid job id', 400)
+      const job = await readJob(env.store, env.tenantOf(c.req.raw), id, env.clock.now())
+      if (!job || job.type !== type) return c.text('job not found', 404)
+      const { text } = await readLog(env.blobs, job)
+      return c.body(text, 200, {
+        'content-type': 'application/octet-stream',
+        'content-disposition': `attachment; filename=job_${id}.log`,
+      })
+    })
+}
+
+function registryOf(env: ApiEnvironment): string {
+  if (!env.defaultRegistry)
+    throw new LongshoreError(
+      'config-invalid',
+      'LONGSHORE_DEFAULT_REGISTRY is not set; this route names repositories only and needs it',
+    )
+  return env.defaultRegistry
+}
+
+async function body<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+  const parsed = schema.safeParse(await c.req.json().catch(() => undefined))
+  if (!parsed.success) throw new LongshoreError('malformed-request', 'Invalid json request')
+  return parsed.data
+}
+
+/** The statuses of 2017: 200, 400, 404, 500, with a plain sentence. */
+async function answer(c: Context, env: ApiEnvironment, handle: (tenant: string) => Promise<object>): Promise<Response> {
+  try {
+    return c.json(await handle(env.tenantOf(c.req.raw)), 200)
+  } catch (thrown) {
+    const error = asLongshoreError(thrown)
+    const { http } = ERRORS[error.code]
+    const status = http === 404 ? 404 : http === 400 || http === 422 || http === 409 ? 400 : 500
+    if (status === 500) env.log.error('a seed route failed', { code: error.code, reason: error.message.slice(0, 300) })
+    return c.text(error.code === 'internal' ? 'internal error' : error.message, status)
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * Registry objects: which hosts may be talked to, and with which credentials. Kept by host in the store, passwords in the
+ * secret store only; what `LONGSHORE_REGISTRIES` says wins by host. Looked up at run time by the worker, so a changed
+ * password reaches jobs that were submitted before.
+ */
+import * as z from 'zod'
+import { LongshoreError } from '../errors.ts'
+import type { Json } from '../glossary.ts'
+import { Secret, type SecretStore } from '../secrets/port.ts'
+import type { Item, Store } from '../store/port.ts'
+import { normalizeHost } from './reference.ts'
+import type { Credentials, Registry } from './types.ts'
+
+const credentialsSchema = z.union([
+  z.strictObject({ username: z.string().min(1).max(256), password: z.string().min(1).max(16_384) }),
+  z.strictObject({
+    secret: z
+      .string()
+      .min(1)
+      .max(256)
+      .regex(/^[A-Za-z0-9/_+=.@:-]+$/, 'must be a name or an ARN'),
+  }),
+  z.strictObject({ type: z.literal('ecr') }),
+])
+
+export const registrySchema = z.strictObject({
+  host: z.string().min(1).max(260),
+  insecure: z.boolean().optional(),
+  allowPrivate: z.boolean().optional(),
+  credentials: credentialsSchema.optional(),
+  requestsPerSecond: z.number().positive().max(10_000).optional(),
+})
+export type RegistryInput = z.infer<typeof registrySchema>
+
+/** What is stored and shown: the password's place is known, the password is not here. */
+export interface RegistryObject {
+  host: string
+  insecure?: boolean
+  allowPrivate?: boolean
+  credentials?: { username: string } | { secret: string } | { type: 'ecr' }
+  requestsPerSecond?: number
+  /** `environment`: from LONGSHORE_REGISTRIES, not to be changed by the API. */
+  source: 'api' | 'environment'
+}
+
+export interface RegistryObjects {
+  list(tenant: string): Promise<RegistryObject[]>
+  /** Throws `registry-not-found`. */
+  get(tenant: string, host: string): Promise<RegistryObject>
+  /** Stores it; the password goes to the secret store first, so a stored object never lacks it. */
+  put(tenant: string, input: RegistryInput): Promise<RegistryObject>
+  remove(tenant: string, host: string): Promise<void>
+  /** With credentials, for the client; undefined: no object, a public registry. */
+  find(tenant: string, host: string): Promise<Registry | undefined>
+}
+
+const registryKey = (tenant: string, host: string) => ({ pk: `R#${tenant}`, sk: host })
+const secretName = (tenant: string, host: string): string =>
+  `registries/${tenant}/${host.replaceAll(/[^A-Za-z0-9.:-]/g, '-')}`
+
+/**
+ * Reads `LONGSHORE_REGISTRIES`, a JSON list. Throws `config-invalid`; literal passwords are refused where secrets belong
+ * into a secret store (`allowLiteral` false).
+ */
+export function readRegistries(text: string | undefined, allowLiteral: boolean): RegistryInput[] {
+  if (!text) return []
+  const fail = (why: string): never => {
+    throw new LongshoreError('config-invalid', `LONGSHORE_REGISTRIES ${why}`)
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    fail('is not JSON; write a list such as [{"host":"registry.example"}]')
+  }
+  const parsed = z.array(registrySchema).safeParse(json)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]
+    return fail(`is not valid at /${issue?.path.join('/') ?? ''}: ${issue?.message ?? ''}`)
+  }
+  for (const input of parsed.data)
+    if (!allowLiteral && input.credentials && 'password' in input.credentials)
+      fail(`holds a literal password for ${input.host}; put it into Secrets Manager and write {"secret": "its name"}`)
+  return parsed.data.map((input) => ({ ...input, host: normalizeHost(input.host) }))
+}
+
+export function registryObjects(ports: {
+  store: Store
+  secrets: SecretStore
+  fixed: RegistryInput[]
+}): RegistryObjects {
+  const { store, secrets } = ports
+  const fixed = new Map(ports.fixed.map((input) => [input.host, input]))
+
+  const shown = (input: RegistryInput, source: RegistryObject['source']): RegistryObject => {
+    const { credentials, ...rest } = input
+    const open = credentials && 'password' in credentials ? { username: credentials.username } : credentials
+    return { ...rest, ...(open ? { credentials: open } : {}), source }
+  }
+  const stored = async (tenant: string, host: string): Promise<RegistryObject | undefined> => {
+    const item = await store.get(registryKey(tenant, host))
+    return item ? objectOfItem(item) : undefined
+  }
+  const secretCredentials = async (name: string, host: string): Promise<Credentials> => {
+    const secret = await secrets.get(name)
+    if (!secret)
+      throw new LongshoreError('registry-unauthorized', `the secret "${name}" of registry ${host} does not exist`)
+    return basicOf(secret, name)
+  }
+  return {
+    async list(tenant) {
+      const page = await store.query({ pk: `R#${tenant}`, limit: 1_000 })
+      const own = page.items.map(objectOfItem).filter(({ host }) => !fixed.has(host))
+      return [...[...fixed.values()].map((input) => shown(input, 'environment')), ...own].sort((a, b) =>
+        a.host < b.host ? -1 : 1,
+      )
+    },
+    async get(tenant, host) {
+      const input = fixed.get(normalizeHost(host))
+      const found = input ? shown(input, 'environment') : await stored(tenant, normalizeHost(host))
+      if (!found)
+        throw new LongshoreError(
+          'registry-not-found',
+          `there is no registry object for ${host.slice(0, 100)}; PUT /v1/registries/{host} makes one`,
+        )
+      return found
+    },
+    async put(tenant, input) {
+      const host = normalizeHost(input.host)
+      if (fixed.has(host))
+        throw new LongshoreError(
+          'conflict',
+          `registry ${host} is set by LONGSHORE_REGISTRIES and cannot be changed here`,
+        )
+      const { credentials } = input
+      if (credentials && 'password' in credentials)
+        await secrets.put(
+          secretName(tenant, host),
+          new Secret(JSON.stringify({ username: credentials.username, password: credentials.password })),
+        )
+      const object = shown({ ...input, host }, 'api')
+      await store.put({
+        ...(JSON.parse(JSON.stringify(object)) as { [name: string]: Json }),
+        ...registryKey(tenant, host),
+        v: 1,
+      } as Item)
+      return object
+    },
+    async remove(tenant, host) {
+      const object = await this.get(tenant, host)
+      if (object.source === 'environment')
+        throw new LongshoreError(
+          'conflict',
+          `registry ${object.host} is set by LONGSHORE_REGISTRIES and cannot be removed here`,
+        )
+      await store.delete(registryKey(tenant, object.host))
+      if (object.credentials && 'username' in object.credentials) await secrets.delete(secretName(tenant, object.host))
+    },
+    async find(tenant, host) {
+      const input = fixed.get(host)
+      const object = input ? shown(input, 'environment') : await stored(tenant, host)
+      if (!object) return undefined
+      const { credentials: place, source: _source, ...registry } = object
+      if (input?.credentials && 'password' in input.credentials)
+        return {
+          ...registry,
+          credentials: {
+            type: 'basic',
+            username: input.credentials.username,
+            password: new Secret(input.credentials.password),
+          },
+        }
+      if (!place) return registry
+      if ('type' in place) return { ...registry, credentials: place }
+      const name = 'secret' in place ? place.secret : secretName(tenant, host)
+      return { ...registry, credentials: await secretCredentials(name, host) }
+    },
+  }
+}
+
+const objectOfItem = (item: Item): RegistryObject => {
+  const { pk: _pk, sk: _sk, v: _v, ...object } = item
+  return object as unknown as RegistryObject
+}
+
+/** `{"username","password"}` as JSON, or `username:password`. The error names the secret, never its value. */
+function basicOf(secret: Secret, name: string): Credentials {
+  const value = secret.reveal()
+  const parsed = z.object({ username: z.string(), password: z.string() }).safeParse(
+    (() => {
+      try {
+        return JSON.parse(value)
+      } catch {
+        const colon = value.indexOf(':')
+        return colon > 0 ? { username: value.slice(0, colon), password: value.slice(colon + 1) } : undefined
+      }
+    })(),
+  )
+  if (!parsed.success)
+    throw new LongshoreError(
+      'registry-unauthorized',
+      `the secret "${name}" is neither {"username","password"} as JSON nor username:password`,
+    )
+  return { type: 'basic', username: parsed.data.username, password: new Secret(parsed.data.password) }
+}

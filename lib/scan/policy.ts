@@ -1,0 +1,37 @@
+/** Scanning many images: `images` are patterns such as `registry.example/team/*:v*`. */
+import * as z from 'zod'
+import { defaultLimits } from '../config.ts'
+import { LongshoreError } from '../errors.ts'
+import type { BulkType } from '../job/define.ts'
+import { parseSelector } from '../job/selector.ts'
+import { formatReference } from '../oci/reference.ts'
+
+const pattern = z.string().superRefine((text, context) => {
+  try {
+    parseSelector(text)
+  } catch (thrown) {
+    context.addIssue({
+      code: 'custom',
+      message: thrown instanceof LongshoreError ? thrown.message : 'is not a pattern',
+    })
+  }
+})
+
+const spec = z.object({
+  images: z.array(pattern).min(1).max(defaultLimits.policyImagesMax),
+  platform: z
+    .string()
+    .regex(/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9.]+)?$/, 'must be os/architecture[/variant], e.g. linux/amd64')
+    .optional(),
+})
+
+export const scanMany: BulkType<z.infer<typeof spec>> = {
+  spec,
+  selectors: ({ images }) => images.map(parseSelector),
+  otherHosts: () => [],
+  child: ({ platform }, found) => ({
+    // One scan per digest: two tags of one image are one job.
+    item: platform ? `${found.digest} ${platform}` : found.digest,
+    params: { image: formatReference(found), ...(platform ? { platform } : {}) },
+  }),
+}
