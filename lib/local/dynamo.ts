@@ -31,7 +31,11 @@ export async function startDynamo({
   port?: number
 } = {}): Promise<LocalDynamo> {
   // dynalite opens its files lazily and would answer every request with an error; opening them here first tells why.
-  if (dataDir !== undefined) await (await openLevel(dataDir, dataDir)).close()
+  if (dataDir !== undefined) {
+    const level = await openLevel(dataDir, dataDir)
+    await closeIteratorsWithTheirStreams(level)
+    await level.close()
+  }
   const server = dynalite({
     ...(dataDir !== undefined && { path: dataDir }),
     createTableMs: 0,
@@ -64,6 +68,20 @@ function surviveAbortedRequests(server: ReturnType<typeof dynalite>): void {
     request.on = (event: string, listener: (...args: never[]) => void) =>
       on(event, event === 'error' ? () => {} : (listener as (...args: unknown[]) => void))
   })
+}
+
+/**
+ * dynalite 4.0.0 ends each query's stream with `iterator.return()`, a method that LevelDB's iterators do not have, so
+ * every query would keep its iterator, about 1 KB of heap and a snapshot that keeps old versions on the disk, until
+ * the database is closed. Giving the iterators that method closes them in time.
+ */
+async function closeIteratorsWithTheirStreams(level: Awaited<ReturnType<typeof openLevel>>): Promise<void> {
+  const iterator = level.values({ limit: 1 })
+  const prototype = Object.getPrototypeOf(iterator) as { return?: (this: typeof iterator) => Promise<void> }
+  prototype.return ??= function () {
+    return this.close()
+  }
+  await iterator.close()
 }
 
 /** How long a new table may take: DynamoDB itself needs about 10 s, dynalite and DynamoDB Local none. */

@@ -5,8 +5,8 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { lockDataDir } from '../../lib/local/data-lock.ts'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { lockDataDir, openLevel } from '../../lib/local/data-lock.ts'
 import { createTable, startDynamo } from '../../lib/local/dynamo.ts'
 import { dynamoStore } from '../../lib/store/dynamo.ts'
 import { TABLE } from '../../lib/store/table.ts'
@@ -49,6 +49,27 @@ test('items and indexes in a data folder survive a restart', async () => {
   expect(await store.count({ pk: 'o', index: 'open', limit: 10 })).toBe(1)
   client.destroy()
   await second.close()
+})
+
+test('a query on a data folder closes its iterator', async () => {
+  const server = await startDynamo({ dataDir: dir })
+  const client = clientOf(server.endpoint)
+  await createTable(client, 'jobs')
+  const store = dynamoStore({ client, table: 'jobs' })
+  for (const sk of ['1', '2', '3']) await store.put({ pk: 'a', sk })
+  // All iterators of classic-level share this prototype, dynalite's too.
+  const level = await openLevel(join(dir, 'another'), dir)
+  const iterator = level.values()
+  const closed = vi.spyOn(Object.getPrototypeOf(iterator) as { return(): Promise<void> }, 'return')
+  await store.query({ pk: 'a', limit: 10 })
+  await store.query({ pk: 'a', limit: 1 })
+  await store.query({ pk: 'none', index: 'open', limit: 1 })
+  await vi.waitFor(() => expect(closed).toHaveBeenCalledTimes(3))
+  closed.mockRestore()
+  await iterator.close()
+  await level.close()
+  client.destroy()
+  await server.close()
 })
 
 test('a data folder that is open elsewhere is refused at the start, in one sentence', async () => {
