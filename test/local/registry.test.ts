@@ -440,7 +440,8 @@ describe.each(['memory', 'disk'] as const)('the demo registry, in %s', (kind) =>
     expect((await get({})).complete).toBe(true)
   })
 
-  test.runIf(kind === 'disk')('finds everything again after a restart', async () => {
+  const onDisk = kind === 'disk' ? test : () => undefined
+  onDisk('finds everything again after a restart', async () => {
     const first = await start()
     const built = index([image({ layers: [layer([{ path: 'a', content: 'a' }])] })])
     await push(first.url, 'team/app', '1.0', built)
