@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { Unreadable } from '../../../lib/scan/packages/analyzer.ts'
+import { apk } from '../../../lib/scan/packages/apk.ts'
+import { dpkg } from '../../../lib/scan/packages/dpkg.ts'
+import { npm } from '../../../lib/scan/packages/npm.ts'
+
+const read = (analyzer: typeof dpkg, path: string, text: string) => {
+  const gaps: string[] = []
+  const packages = analyzer.read(path, Buffer.from(text), (gap) => gaps.push(gap))
+  return { packages, gaps }
+}
+const brief = (found: { name: string; version: string; source?: { name: string; version: string } }) =>
+  [found.name, found.version, found.source?.name, found.source?.version].join(' ')
+
+describe('dpkg', () => {
+  test('takes what is on disk, held packages too, and leaves removed ones out', () => {
+    const stanza = (name: string, status: string) => `Package: ${name}\nStatus: ${status}\nVersion: 1\n`
+    const { packages } = read(
+      dpkg,
+      'var/lib/dpkg/status',
+      [
+        stanza('a', 'install ok installed'),
+        stanza('b', 'hold ok installed'),
+        stanza('c', 'deinstall ok config-files'),
+        stanza('d', 'install ok half-configured'),
+        stanza('e', 'purge ok not-installed'),
+        'Package: f\nVersion: 1\n',
+      ].join('\n'),
+    )
+    expect(packages.map(({ name }) => name)).toEqual(['a', 'b', 'd'])
+  })
+
+  test('reads the source with its own version, as after a binNMU, else the binary version', () => {
+    const { packages } = read(
+      dpkg,
+      'var/lib/dpkg/status.d/base',
+      'Package: libc6\nSource: glibc\nVersion: 2.36-9\nDescription: C\n Package: not-a-field\n\n\nPackage: libz\r\nVersion: 1.2-3+b1\r\nSource: zlib (1.2-3)\r\n\r\nPackage: own\nVersion: 3\nArchitecture: all\n',
+    )
+    expect(packages.map(brief)).toEqual(['libc6 2.36-9 glibc 2.36-9', 'libz 1.2-3+b1 zlib 1.2-3', 'own 3 own 3'])
+    expect(packages[2]!.architecture).toBe('all')
+  })
+
+  test('tells an entry without a version and goes on', () => {
+    const { packages, gaps } = read(dpkg, 'var/lib/dpkg/status.d/x', 'Package: a\n\nPackage: b\nVersion: 1\n')
+    expect(packages.map(({ name }) => name)).toEqual(['b'])
+    expect(gaps).toEqual(['has an entry that cannot be read: a'])
+  })
+
+  test.runIf(exists('/work/shared/vulndata/inventories/debian-12.15-minbase-python3.dpkg-status'))(
+    'reads a real status file',
+    () => {
+      const text = readFileSync('/work/shared/vulndata/inventories/debian-12.15-minbase-python3.dpkg-status', 'utf8')
+      const { packages, gaps } = read(dpkg, 'var/lib/dpkg/status', text)
+      expect(packages).toHaveLength(text.match(/^Status: install ok installed$/gm)!.length)
+      expect(gaps).toEqual([])
+    },
+  )
+})
+
+describe('apk', () => {
+  test('reads name, version, architecture and origin', () => {
+    const { packages, gaps } = read(
+      apk,
+      'lib/apk/db/installed',
+      'C:Q1abc=\nP:libcrypto3\nV:3.1.4-r5\nA:x86_64\nS:1\no:openssl\nF:lib\nR:libcrypto.so.3\n\nP:musl\nV:1.2.4-r2\n\nP:broken\n',
+    )
+    expect(packages.map(brief)).toEqual(['libcrypto3 3.1.4-r5 openssl 3.1.4-r5', 'musl 1.2.4-r2 musl 1.2.4-r2'])
+    expect(packages[0]!.architecture).toBe('x86_64')
+    expect(gaps).toEqual(['has an entry that cannot be read: broken'])
+  })
+
+  test('does not take a binary file for a database', () => {
+    expect(() => read(apk, 'lib/apk/db/installed', 'P:a\nV:1\0\n')).toThrow(Unreadable)
+  })
+})
+
+describe('npm', () => {
+  test.each([
+    ['node_modules/a/package.json', true],
+    ['usr/lib/node_modules/@s/b/package.json', true],
+    ['app/node_modules/a/node_modules/b/package.json', true],
+    ['app/node_modules/.pnpm/a@1.0.0/node_modules/a/package.json', true],
+    ['app/node_modules/a/dist/node_modules/b/package.json', true],
+    ['app/package.json', false],
+    ['app/node_modules/a/lib/package.json', false],
+    ['app/node_modules/@s/package.json', false],
+    ['app/node_modules/.bin/package.json', false],
+    ['app/node_modules/a/test/fixtures/node_modules/b/package.json', false],
+    ['app/node_modules/@s/a/test/node_modules/b/package.json', false],
+    ['test/node_modules/b/package.json', true],
+    ['app/node_modules/test/node_modules/b/package.json', true],
+    ['my_node_modules/b/package.json', false],
+  ])('%s: a manifest is %s', (path, wanted) => {
+    expect(npm.wants(path)).toBe(wanted)
+  })
+
+  test('takes name and version only when they are its own strings', () => {
+    const path = 'node_modules/a/package.json'
+    expect(read(npm, path, '\ufeff{"name":"a","version":"1.0.0","x":1}').packages).toEqual([
+      { kind: 'npm', name: 'a', version: '1.0.0', path },
+    ])
+    for (const none of ['{}', '{"name":"a"}', '{"__proto__":{"name":"a","version":"1"}}'])
+      expect(read(npm, path, none).packages).toEqual([])
+    for (const bad of [
+      '',
+      '[]',
+      'null',
+      '"x"',
+      '{"name":{},"version":"1"}',
+      '{"name":"a b","version":"1"}',
+      '{"name":"a"',
+    ])
+      expect(() => read(npm, path, bad)).toThrow(Unreadable)
+  })
+
+  test('survives JSON a hundred thousand levels deep', () => {
+    const deep = `{"x":${'['.repeat(100_000)}${']'.repeat(100_000)},"name":"a","version":"1"}`
+    try {
+      expect(read(npm, 'node_modules/a/package.json', deep).packages).toHaveLength(1)
+    } catch (error) {
+      expect(error).toBeInstanceOf(Unreadable)
+    }
+  })
+})
+
+function exists(path: string): boolean {
+  try {
+    readFileSync(path)
+    return true
+  } catch {
+    return false
+  }
+}
