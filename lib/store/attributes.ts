@@ -40,7 +40,7 @@ function toObject(attributes: Attributes): { [key: string]: Json } {
   return object
 }
 
-export function toJson(value: AttributeValue): Json {
+function toJson(value: AttributeValue): Json {
   if (value.S !== undefined) return value.S
   if (value.N !== undefined) return Number(value.N)
   if (value.BOOL !== undefined) return value.BOOL

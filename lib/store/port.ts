@@ -21,7 +21,10 @@ export const INDEXES = {
 } as const
 export type IndexName = keyof typeof INDEXES
 
-/** A condition on the item as it is now. A comparison with an absent attribute is false, as in DynamoDB. */
+/**
+ * A condition on the item as it is now. A comparison with an absent attribute or one of another type is false, also
+ * `<>` (where raw DynamoDB says true; condition.ts says why).
+ */
 export type Condition =
   | { op: '=' | '<>' | '<' | '<=' | '>' | '>='; attribute: string; value: string | number | boolean }
   | { op: 'in'; attribute: string; values: (string | number)[] }
