@@ -104,8 +104,7 @@ function cold(): void {
   const lab = process.env.LAB ?? '/tmp/lab'
   const script = process.env.REGISTRIES ?? '/work/shared/registries/registries.sh'
   execFileSync('bash', [script, lab, 'reset-dst'], { stdio: 'ignore' })
-  for (const home of [process.env.HOME, `${lab}/home`, '/var/lib/containers/cache'])
-    rmSync(`${home}/.local/share/containers/cache/blob-info-cache-v1.boltdb`, { force: true })
+  // Where skopeo keeps it for root; with it, skopeo would mount what it pushed before.
   rmSync('/var/lib/containers/cache/blob-info-cache-v1.boltdb', { force: true })
 }
 
@@ -133,13 +132,20 @@ function timed(command: string, args: string[]): Promise<Measured> {
   })
 }
 
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+function median(values: number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
 
-const medians = (runs: Measured[]): Measured => ({
-  wallMs: median(runs.map((run) => run.wallMs)),
-  cpuMs: median(runs.map((run) => run.cpuMs)),
-  rssMiB: median(runs.map((run) => run.rssMiB)),
-})
+function medians(runs: Measured[]): Measured {
+  return {
+    wallMs: median(runs.map((run) => run.wallMs)),
+    cpuMs: median(runs.map((run) => run.cpuMs)),
+    rssMiB: median(runs.map((run) => run.rssMiB)),
+  }
+}
 
-const shown = (run: Measured | undefined): string =>
-  run ? `wall ${run.wallMs.toFixed(0)} ms, CPU ${run.cpuMs.toFixed(0)} ms, peak ${run.rssMiB.toFixed(0)} MiB` : '-'
+function shown(run: Measured | undefined): string {
+  return run
+    ? `wall ${run.wallMs.toFixed(0)} ms, CPU ${run.cpuMs.toFixed(0)} ms, peak ${run.rssMiB.toFixed(0)} MiB`
+    : '-'
+}

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
+import { onAbort } from './abort.ts'
 import { addressKind } from './address.ts'
 import { pump } from './body.ts'
 import { abortReason, connectError } from './failure.ts'
@@ -131,11 +132,10 @@ export class Http {
           outgoing.destroy(new LongshoreError('registry-timeout', `${url.host} ${what} within ${ms} ms`))
         }, ms)
       }
-      const onAbort = () => outgoing.destroy(signal && abortReason(signal))
-      signal?.addEventListener('abort', onAbort, { once: true })
+      const stopListening = onAbort(signal, () => outgoing.destroy(signal && abortReason(signal)))
       const settled = () => {
         clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
+        stopListening()
       }
       const fail = (error: Error) => {
         settled()
@@ -230,11 +230,10 @@ function watchBody(body: IncomingMessage, idleMs: number, host: string, signal: 
       body.destroy(new LongshoreError('registry-timeout', `${host} sent nothing of the body for ${idleMs} ms`))
     seen = bytesRead
   }, idleMs)
-  const onAbort = () => body.destroy(signal && abortReason(signal))
-  signal?.addEventListener('abort', onAbort, { once: true })
+  const stopListening = onAbort(signal, () => body.destroy(signal && abortReason(signal)))
   const done = () => {
     clearInterval(timer)
-    signal?.removeEventListener('abort', onAbort)
+    stopListening()
   }
   body.once('end', done)
   body.once('close', done)

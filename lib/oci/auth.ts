@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
+import { onAbort } from '../net/abort.ts'
 import { discard, readBody } from '../net/body.ts'
 import { abortReason } from '../net/failure.ts'
 import type { Http } from '../net/http.ts'
@@ -197,9 +198,7 @@ const basicHeader = (credentials: BasicCredentials): string =>
 function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(abortReason(signal))
-    if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    const stopListening = onAbort(signal, () => reject(abortReason(signal)))
+    promise.then(resolve, reject).finally(stopListening)
   })
 }

@@ -159,14 +159,16 @@ export class Connection {
       return this.#send(request, first, authorization, options)
     // Whichever is tried first, nothing secret is in a request before the first answer: no challenge was seen yet.
     let failure: unknown
+    let doubtful: FollowedAnswer | undefined
     try {
       const answer = await this.#send(request, first, authorization, options)
-      if (!(first === 'http' && answer.status === 400 && !answer.headers['docker-distribution-api-version'])) {
+      // "Client sent an HTTP request to an HTTPS server": what Go and nginx say on a TLS port.
+      if (first === 'http' && answer.status === 400 && !answer.headers['docker-distribution-api-version']) {
+        doubtful = answer
+      } else {
         this.#schemes = [first]
         return answer
       }
-      // "Client sent an HTTP request to an HTTPS server": what Go and nginx say on a TLS port.
-      discard(answer.body)
     } catch (error) {
       if (options.signal?.aborted || !isConnectionTrouble(error)) throw error
       failure = error
@@ -174,9 +176,13 @@ export class Connection {
     try {
       const answer = await this.#send(request, other, authorization, options)
       this.#schemes = [other]
+      if (doubtful) discard(doubtful.body)
       return answer
     } catch (error) {
-      throw failure ?? error
+      if (!doubtful) throw failure ?? error
+      // It was a plain 400 after all.
+      this.#schemes = [first]
+      return doubtful
     }
   }
 

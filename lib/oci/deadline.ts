@@ -1,5 +1,6 @@
 /** The time limit of a call as a whole, bodies and retries included, on top of the caller's own abort. */
 import { LongshoreError } from '../errors.ts'
+import { onAbort } from '../net/abort.ts'
 import type { CallOptions } from './types.ts'
 
 /**
@@ -13,10 +14,7 @@ export async function within<T>(
   call: (options: CallOptions) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController()
-  const { signal } = options
-  const onAbort = () => controller.abort(signal?.reason)
-  if (signal?.aborted) onAbort()
-  signal?.addEventListener('abort', onAbort, { once: true })
+  const stopListening = onAbort(options.signal, (reason) => controller.abort(reason))
   const timer = setTimeout(() => {
     controller.abort(new LongshoreError('registry-timeout', `${what} took longer than ${timeoutMs} ms`))
   }, timeoutMs)
@@ -24,6 +22,6 @@ export async function within<T>(
     return await call({ ...options, signal: controller.signal })
   } finally {
     clearTimeout(timer)
-    signal?.removeEventListener('abort', onAbort)
+    stopListening()
   }
 }

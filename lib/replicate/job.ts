@@ -129,16 +129,8 @@ export async function runReplicate(params: ReplicateParams, context: JobContext,
   if (current && params.override === false)
     context.cancel(`${name} already names ${current.digest}, and override is false; nothing was changed`)
 
-  const plan = await at(
-    'source',
-    planCopy(
-      source.client,
-      source.repository,
-      root ?? (await source.client.manifest(source.repository, image.digest, reading)),
-      limits,
-      reading,
-    ),
-  )
+  const whole = root ?? (await at('source', source.client.manifest(source.repository, image.digest, reading)))
+  const plan = await at('source', planCopy(source.client, source.repository, whole, limits, reading))
   const tally = new Tally(plan.blobs, checkpoint)
   log.info(
     `${plan.blobs.length} blobs (${tally.bytesTotal} bytes) and ${plan.children.length + 1} manifests below ${digest}`,

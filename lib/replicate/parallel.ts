@@ -1,4 +1,5 @@
 /** Several at a time, and all of them end when one fails. */
+import { onAbort } from '../net/abort.ts'
 
 /**
  * Runs `work` over the items in order, at most `parallel` at a time. The first failure aborts the signal the others
@@ -13,9 +14,7 @@ export async function eachInParallel<T>(
   mayStart: (item: T) => boolean = () => true,
 ): Promise<void> {
   const controller = new AbortController()
-  const onAbort = () => controller.abort(signal?.reason)
-  if (signal?.aborted) onAbort()
-  signal?.addEventListener('abort', onAbort, { once: true })
+  const stopListening = onAbort(signal, (reason) => controller.abort(reason))
   let next = 0
   let failed = false
   let failure: unknown
@@ -36,7 +35,7 @@ export async function eachInParallel<T>(
   try {
     await Promise.all(Array.from({ length: Math.min(parallel, items.length) }, lane))
   } finally {
-    signal?.removeEventListener('abort', onAbort)
+    stopListening()
   }
   if (failed) throw failure
   signal?.throwIfAborted()

@@ -1,5 +1,6 @@
 /** The time of this run: which blobs still fit, and the end of those that do not come to an end. */
 import type { JobContext } from '../job/define.ts'
+import { onAbort } from '../net/abort.ts'
 
 /** Milliseconds kept for the hand-over itself, at most a tenth of the run: cancelling sessions and one write. */
 const MARGIN_MS = 3_000
@@ -12,7 +13,7 @@ export class TimeBudget {
   readonly #timer = new AbortController()
   readonly #marginMs: number
   readonly #startedAt: number
-  readonly #onAbort: () => void
+  readonly #stopListening: () => void
   #bytes = 0
   #over = false
 
@@ -21,9 +22,7 @@ export class TimeBudget {
     this.signal = this.#controller.signal
     this.#marginMs = Math.min(MARGIN_MS, context.remainingMs() / 10)
     this.#startedAt = context.clock.now()
-    this.#onAbort = () => this.#controller.abort(context.signal.reason)
-    if (context.signal.aborted) this.#onAbort()
-    context.signal.addEventListener('abort', this.#onAbort, { once: true })
+    this.#stopListening = onAbort(context.signal, (reason) => this.#controller.abort(reason))
     context.clock.sleep(Math.max(0, this.#leftMs()), this.#timer.signal).then(() => {
       if (this.#timer.signal.aborted) return
       this.#over = true
@@ -55,7 +54,7 @@ export class TimeBudget {
   /** Stops the timer; must be called. */
   end(): void {
     this.#timer.abort()
-    this.#context.signal.removeEventListener('abort', this.#onAbort)
+    this.#stopListening()
   }
 
   #leftMs(): number {
