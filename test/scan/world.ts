@@ -1,0 +1,89 @@
+/** A scan's surroundings for tests: the embedded registry, blobs in memory, and a job context that keeps its log. */
+
+import { memoryBlobs } from '../../lib/blobs/memory.ts'
+import type { BlobStore } from '../../lib/blobs/port.ts'
+import { systemClock } from '../../lib/clock.ts'
+import { defaultLimits, type Limits } from '../../lib/config.ts'
+import type { JobContext, Progress } from '../../lib/job/define.ts'
+import type { BuiltImage, BuiltIndex } from '../../lib/local/demo/build.ts'
+import { push } from '../../lib/local/demo/push.ts'
+import { type RegistryOptions, startRegistry } from '../../lib/local/registry/server.ts'
+import { createOpenRegistry } from '../../lib/oci/open.ts'
+import { systemRandom } from '../../lib/random.ts'
+
+/** What `cancel`, `snooze` and `handOver` throw here. */
+export class Ended extends Error {
+  readonly ending: unknown
+  constructor(ending: unknown) {
+    super(`ended: ${JSON.stringify(ending)}`)
+    this.ending = ending
+  }
+}
+
+export async function scanWorld(options: RegistryOptions = {}, limits: Limits = defaultLimits) {
+  const registry = await startRegistry(options)
+  const open = createOpenRegistry({
+    find: async (host) => ({ host, insecure: true, allowPrivate: true }),
+    ecrToken: async () => {
+      throw new Error('no ECR here')
+    },
+    limits,
+    clock: systemClock,
+    random: systemRandom,
+  })
+  const blobs = memoryBlobs()
+  return {
+    registry,
+    blobs,
+    open,
+    push: (built: BuiltImage | BuiltIndex, tag = 'latest') => push(registry.url, 'team/app', tag, built),
+    /** GETs and HEADs of the registry so far, by kind. */
+    count: (kind: 'blobs' | 'manifests') => registry.requests.filter((r) => r.path.includes(`/${kind}/`)).length,
+    context: (digest: string, changes: Partial<JobContext> = {}) =>
+      contextOf(registry.host, digest, blobs, open, changes),
+    async close() {
+      open.close()
+      await registry.close()
+    },
+  }
+}
+
+export type ScanWorld = Awaited<ReturnType<typeof scanWorld>>
+
+function contextOf(
+  host: string,
+  digest: string,
+  blobs: BlobStore,
+  open: JobContext['registry'],
+  changes: Partial<JobContext>,
+) {
+  const lines: string[] = []
+  const phases: string[] = []
+  const progress: Progress = { items: { done: 0, failed: 0, skipped: 0, total: 0 }, bytes: { done: 0, total: 0 } }
+  const end = (ending: unknown): never => {
+    throw new Ended(ending)
+  }
+  const context: JobContext = {
+    jobId: 'job-1',
+    tenant: 'default',
+    attempt: 1,
+    image: { registry: host, repository: 'team/app', tag: 'latest', digest },
+    log: { info: (line) => void lines.push(line), warn: (line) => void lines.push(`! ${line}`) },
+    phase: (name) => void phases.push(name),
+    progress(update) {
+      Object.assign(progress.items, update.items)
+      Object.assign(progress.bytes, update.bytes)
+    },
+    signal: new AbortController().signal,
+    clock: systemClock,
+    blobs,
+    registry: open,
+    checkpoint: undefined,
+    remainingMs: () => 60_000,
+    cancel: (reason) => end({ canceled: reason }),
+    snooze: (seconds) => end({ snoozed: seconds }),
+    handOver: (checkpoint) => end({ handedOver: checkpoint }),
+    ...changes,
+  }
+  return Object.assign(context, { lines, phases, seen: progress })
+}
