@@ -18,13 +18,12 @@ const NAME = /^(?!aws\.|amazon\.|\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,256}(?<!\.)$/i
 
 /** Reads the attributes under `field`; undefined when there are none. */
 export function readMessageAttributes(input: Input, field: string): MessageAttributes | undefined {
-  const names = Object.keys(objectOf(input, field))
+  const given = objectOf(input, field)
+  const names = Object.keys(given)
   if (names.length === 0) return undefined
   if (names.length > ATTRIBUTES_MAX)
     throw invalidParameter(field, names.length, `A message has at most ${ATTRIBUTES_MAX} attributes.`)
-  const attributes: MessageAttributes = {}
-  for (const name of names) attributes[name] = readAttribute(objectOf(objectOf(input, field), name), name)
-  return attributes
+  return Object.fromEntries(names.map((name) => [name, readAttribute(objectOf(given, name), name)]))
 }
 
 function readAttribute(input: Input, name: string): MessageAttribute {

@@ -61,7 +61,7 @@ export function defaultAttributes(fifo: boolean): Record<string, string> {
 /** Throws InvalidAttributeName or InvalidAttributeValue (InvalidParameterValue for JSON), as the service does. */
 export function checkAttributes(attributes: QueueAttributes, fifo: boolean): void {
   for (const [name, value] of Object.entries(attributes)) {
-    const rule = RULES[name]
+    const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined
     if (!rule || ('fifo' in rule && !fifo)) throw new SqsError('InvalidAttributeName', `Unknown Attribute ${name}.`)
     if ('json' in rule && value !== '') parseJson(name, value)
     const bad =

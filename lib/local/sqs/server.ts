@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Clock, systemClock } from '../../clock.ts'
-import type { Actions } from './actions/action.ts'
+import type { Action } from './actions/action.ts'
 import { messageActions } from './actions/messages.ts'
 import { moveTaskActions } from './actions/move-tasks.ts'
 import { queueActions } from './actions/queues.ts'
@@ -22,7 +22,7 @@ const TARGET = 'AmazonSQS.'
 /** A batch is 1 MiB of text; as JSON escapes it can be six times that, with room for attributes. */
 const REQUEST_BYTES_MAX = 8 * 1024 * 1024
 
-const ACTIONS: Actions = { ...queueActions, ...messageActions, ...moveTaskActions }
+const ACTIONS = new Map(Object.entries<Action>({ ...queueActions, ...messageActions, ...moveTaskActions }))
 
 export interface SqsOptions {
   /** 0 (the default) takes a free one. */
@@ -105,7 +105,7 @@ async function respond(hub: Hub, request: IncomingMessage, response: ServerRespo
   try {
     const body = await readBody(request)
     const target = `${request.headers['x-amz-target'] ?? ''}`
-    const action = ACTIONS[target.startsWith(TARGET) ? target.slice(TARGET.length) : '']
+    const action = ACTIONS.get(target.startsWith(TARGET) ? target.slice(TARGET.length) : '')
     if (!action)
       throw new SqsError(
         'UnsupportedOperation',
