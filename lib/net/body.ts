@@ -36,15 +36,22 @@ export function readBody(
 
 const cut = (what: string) => new LongshoreError('connection-cut', `The connection was cut in the middle of ${what}`)
 
-/** Frees the socket of an answer nobody wants to read: short bodies are drained for reuse, long ones cut. */
-export function discard(body: Readable, bytesMax = 65_536): void {
-  let length = 0
-  body.on('error', () => {})
-  body.on('data', (chunk: Buffer) => {
-    length += chunk.length
-    if (length > bytesMax) body.destroy()
+/**
+ * Frees the socket of an answer nobody wants to read: short bodies are drained for reuse, long ones cut. Resolves when
+ * the socket is free; who sends the next request before that opens another connection.
+ */
+export function discard(body: Readable, bytesMax = 65_536): Promise<void> {
+  return new Promise((resolve) => {
+    let length = 0
+    body.on('error', () => {})
+    body.on('data', (chunk: Buffer) => {
+      length += chunk.length
+      if (length > bytesMax) body.destroy()
+    })
+    body.once('close', resolve)
+    if (body.closed) resolve()
+    body.resume()
   })
-  body.resume()
 }
 
 /**

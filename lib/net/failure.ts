@@ -21,6 +21,10 @@ const SENTENCES: Record<string, string> = {
   ENETUNREACH: 'cannot be reached (no network)',
 }
 
+const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/
+const NOT_TRUSTED =
+  'has a certificate that is not trusted; set NODE_EXTRA_CA_CERTS, or "insecure": true in its registry object'
+
 /** An error from before the response headers: `registry-unavailable` or `registry-timeout`, cause kept. */
 export function connectError(error: Error, host: string): Error {
   if (error instanceof LongshoreError || error.name === 'AbortError') return error
@@ -29,7 +33,8 @@ export function connectError(error: Error, host: string): Error {
   if (code === '' && !('syscall' in inner)) return error
   if (TIMED_OUT.has(code))
     return new LongshoreError('registry-timeout', `${host} could not be connected to in time`, { cause: inner })
-  const sentence = SENTENCES[code] ?? `cannot be spoken to (${code || inner.message})`
+  const known = CERTIFICATE.test(code) ? `${NOT_TRUSTED} (${code})` : SENTENCES[code]
+  const sentence = known ?? `cannot be spoken to (${code || inner.message})`
   return new LongshoreError('registry-unavailable', `${host} ${sentence}`, { cause: inner })
 }
 

@@ -56,7 +56,7 @@ export async function sendFollowing(http: Http, request: HttpRequest): Promise<F
   for (let hops = 0; ; hops++) {
     const answer = await http.send(current)
     if (!isRedirect(answer.status)) return { ...answer, redirected: answer.url.origin !== request.url.origin }
-    discard(answer.body)
+    await discard(answer.body)
     if (hops >= http.options.limits.redirectsMax)
       throw refused(request.url, `more than ${http.options.limits.redirectsMax} times`)
     const next = nextRequest(current, answer.status, answer.headers.location)

@@ -21,7 +21,7 @@ const printable = (value: unknown, max: number): string =>
 export async function readRefusal(answer: HttpAnswer): Promise<Refusal> {
   try {
     if (bareType(answer.headers['content-type']) === 'text/html') {
-      discard(answer.body)
+      await discard(answer.body)
       return { code: '', message: '' }
     }
     const body = await readBody(answer.body, ERROR_BODY_BYTES_MAX, 'an error answer')

@@ -156,7 +156,7 @@ export class Authenticator {
     })
     const where = `The token service ${url.host} of ${this.#host}`
     if (answer.status !== 200) {
-      discard(answer.body)
+      await discard(answer.body)
       throw tokenRefused(answer.status, where, authorization !== undefined)
     }
     const body = await readBody(answer.body, limits.tokenBytesMax, `the token of ${url.host}`)

@@ -50,7 +50,7 @@ export class Client implements RegistryClient {
         },
         options,
       )
-      discard(answer.body)
+      await discard(answer.body)
       if (answer.status === 404) return undefined
       const digest = answer.headers['docker-content-digest']
       const mediaType = bareType(answer.headers['content-type'])
@@ -88,7 +88,7 @@ export class Client implements RegistryClient {
         options,
       )
       if (answer.status === 404) {
-        discard(answer.body)
+        await discard(answer.body)
         throw isDigest(reference)
           ? new LongshoreError('source-gone', `${this.host} no longer has the manifest ${what}`)
           : new LongshoreError('image-not-found', `${this.host} has no ${repository} with the tag "${reference}"`)
@@ -138,7 +138,7 @@ export class Client implements RegistryClient {
           `${this.host} refused the manifest ${what}: ${why} (${told(answer.status, refusal)})`,
         )
       }
-      discard(answer.body)
+      await discard(answer.body)
       const stored = answer.headers['docker-content-digest']
       if (typeof stored === 'string' && isDigest(stored) && !matches(manifest.bytes, stored))
         throw new LongshoreError('manifest-rejected', `${this.host} stored ${what} as ${stored}, not as the bytes sent`)
@@ -158,7 +158,7 @@ export class Client implements RegistryClient {
         },
         options,
       )
-      discard(answer.body)
+      await discard(answer.body)
       const length = answer.headers['content-length']
       // Another length under this digest cannot be the blob; sending it again lets the registry check it.
       return answer.status === 200 && (length === undefined || Number(length) === descriptor.size)
@@ -227,7 +227,7 @@ export class Client implements RegistryClient {
     await this.#within(options, `a ping of ${this.host}`, async (options) => {
       const request = { method: 'GET', target: '/v2/', scopes: [], expect: [200], what: 'GET /v2/' }
       const answer = await this.#connection.request(request, options)
-      discard(answer.body)
+      await discard(answer.body)
     })
   }
 
@@ -246,7 +246,7 @@ export class Client implements RegistryClient {
     )
     const { body, headers } = answer
     if (answer.status === 404) {
-      discard(body)
+      await discard(body)
       throw new LongshoreError('source-gone', `${this.host} no longer has ${what}`)
     }
     if (answer.status === 206 && !headers['content-range']?.startsWith(`bytes ${offset}-`)) {

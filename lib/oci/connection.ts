@@ -110,7 +110,7 @@ export class Connection {
       const page = reads && answer.status < 500 && answer.status !== 429 && isWebPage(answer.headers)
       if (request.expect.includes(answer.status) && !page) return { answer }
       if (!page) return { failure: await this.#refused(request, answer) }
-      discard(answer.body)
+      await discard(answer.body)
       return { failure: webPage(this.host, answer.status) }
     } catch (failure) {
       return { failure }
@@ -148,7 +148,7 @@ export class Connection {
         !refreshed &&
         !(request.body && 'stream' in request.body)
       if (!again) return answer
-      discard(answer.body)
+      await discard(answer.body)
     }
   }
 
@@ -176,9 +176,10 @@ export class Connection {
     try {
       const answer = await this.#send(request, other, authorization, options)
       this.#schemes = [other]
-      if (doubtful) discard(doubtful.body)
+      if (doubtful) void discard(doubtful.body)
       return answer
     } catch (error) {
+      if (!isConnectionTrouble(error)) throw error
       if (!doubtful) throw failure ?? error
       // It was a plain 400 after all.
       this.#schemes = [first]

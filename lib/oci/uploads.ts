@@ -60,7 +60,7 @@ async function uploadOnce(
   const scopes = [pushScope(repository)]
   const post = { method: 'POST', target: `/v2/${repository}/blobs/uploads/`, scopes, expect: [202], what }
   const answer = await connection.request(post, options)
-  discard(answer.body)
+  await discard(answer.body)
   const session = sessionOf(connection, answer, what)
   let stream: Readable | undefined
   let closed = false
@@ -86,7 +86,7 @@ async function uploadOnce(
       const refusal = await readRefusal(put)
       throw new LongshoreError('upload-rejected', `${connection.host} refused ${what} (${told(put.status, refusal)})`)
     }
-    discard(put.body)
+    await discard(put.body)
     if (!put.bodySent)
       throw new LongshoreError('upload-rejected', `${connection.host} accepted ${what} before it had the content`)
     closed = true
@@ -118,7 +118,7 @@ export async function mountBlob(
       what,
       async (call) => {
         const answer = await connection.request({ method: 'POST', target, scopes, expect: [201, 202], what }, call)
-        discard(answer.body)
+        await discard(answer.body)
         if (answer.status === 201) return true
         await cancel(connection, sessionOf(connection, answer, what), scopes)
         return false
@@ -157,6 +157,6 @@ async function cancel(connection: Connection, session: URL, scopes: readonly str
   const request = { method: 'DELETE', target: session, scopes, expect: [200, 202, 204, 404], what: 'a cancellation' }
   await within({}, CANCEL_TIMEOUT_MS, 'a cancellation', async (call) => {
     const answer = await connection.request({ ...request, repeatable: false }, call)
-    discard(answer.body)
+    await discard(answer.body)
   }).catch(() => {})
 }

@@ -18,6 +18,8 @@ async function registry(hooks?: Hooks): Promise<RunningRegistry> {
   return running
 }
 
+const limits: Limits = { ...defaultLimits, registryRetryBaseMs: 1 }
+
 const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip'
 
 /** Pushes a blob with our own client, which the tests of `oci` cover. */
@@ -90,7 +92,7 @@ function runOf(source: string, repository: string, digest: string, more: Partial
   const open = createOpenRegistry({
     find: async (host) => ({ host, insecure: true, allowPrivate: true }),
     ecrToken: () => Promise.reject(new Error('none')),
-    limits: defaultLimits,
+    limits,
     clock: systemClock,
     random: fixedRandom,
   })
@@ -125,7 +127,6 @@ function runOf(source: string, repository: string, digest: string, more: Partial
   return { phases, log, context }
 }
 
-const limits: Limits = { ...defaultLimits, registryRetryBaseMs: 1 }
 const replicating = (params: ReplicateParams, { context }: Run) => runReplicate(params, context, limits)
 const methods = (running: RunningRegistry) => running.requests.map((request) => request.method)
 
