@@ -1,0 +1,97 @@
+/** What a revision holds and how it is written: shared by the builder and the reader. */
+import type { OsvEvent, OsvSeverity } from './osv.ts'
+
+/** Of one record and one package: all it needs to decide about a version. */
+export interface AdvisoryMatch {
+  /** OSV record id. */
+  id: string
+  ranges: { semver: boolean; events: OsvEvent[] }[]
+  /** Versions listed one by one. */
+  versions: string[]
+}
+
+/** What a CVE is known to be worth, from another place than the record itself. */
+export interface JoinedSeverity extends OsvSeverity {
+  /** Who says so: a record id, or `vulnrichment:cna`. */
+  source: string
+  /** The base score as published beside the vector; some publishers' differs from the formula's by a tenth. */
+  listed?: number
+}
+
+/** Of one record: what a finding shows. */
+export interface AdvisoryDetails {
+  id: string
+  aliases: string[]
+  upstream: string[]
+  related: string[]
+  title: string
+  severities: OsvSeverity[]
+  label?: string
+  url?: string
+  /** ISO 8601, UTC. */
+  published?: string
+  /** By CVE, of those this record names: severity from elsewhere, and whether CISA lists it as exploited. */
+  joined: { [cve: string]: { severities: JoinedSeverity[]; title?: string; kev?: boolean } }
+}
+
+export interface RevisionFile {
+  kind: 'match' | 'details'
+  /** Of `match` with release (`Debian:12`), of `details` without (`Debian`). */
+  ecosystem: string
+  sha256: string
+  bytes: number
+  keys: number
+}
+
+/** `advisories/revisions/<revision>.json` */
+export interface RevisionManifest {
+  format: number
+  revision: string
+  /** The newest `modified` of the sources: equal input gives an equal manifest. */
+  createdAt: string
+  sources: { ecosystem: string; modified: string }[]
+  records: number
+  files: RevisionFile[]
+}
+
+/** Rises when the files of a revision change their meaning. */
+export const REVISION_FORMAT = 1
+
+export const CURRENT_KEY = 'advisories/current.json'
+export const revisionKey = (revision: string): string => `advisories/revisions/${revision}.json`
+export const fileKey = (sha256: string): string => `advisories/${sha256}.idx`
+
+const EVENT_LETTERS = { introduced: 'i', fixed: 'f', last_affected: 'l', limit: 'm' } as const
+const EVENT_KINDS: Record<string, OsvEvent['kind']> = { i: 'introduced', f: 'fixed', l: 'last_affected', m: 'limit' }
+
+/** A match as compact JSON: `[id, [["i0","f1.2"]], "1.0\n1.1"]`; a leading "S" in a range marks SEMVER. */
+export function writeMatch(match: AdvisoryMatch): string {
+  const ranges = match.ranges.map(({ semver, events }) => [
+    ...(semver ? ['S'] : []),
+    ...events.map(({ kind, version }) => EVENT_LETTERS[kind] + version),
+  ])
+  // One string parses many times faster than a list: some records list thousands of versions.
+  return JSON.stringify(match.versions.length ? [match.id, ranges, match.versions.join('\n')] : [match.id, ranges])
+}
+
+/** The matches of one package: the value of a key in a match file. */
+export function readMatches(value: string): AdvisoryMatch[] {
+  const stored = JSON.parse(value) as [id: string, ranges: string[][], versions?: string][]
+  return stored.map(([id, ranges, versions]) => ({
+    id,
+    ranges: ranges.map((items) => {
+      const semver = items[0] === 'S'
+      return {
+        semver,
+        events: (semver ? items.slice(1) : items).map((item) => ({
+          kind: EVENT_KINDS[item[0]!]!,
+          version: item.slice(1),
+        })),
+      }
+    }),
+    versions: versions === undefined ? [] : versions.split('\n'),
+  }))
+}
+
+/** CVE ids in the order people expect: by year, then by number. */
+export const CVE = /^CVE-\d{4}-\d{4,}$/

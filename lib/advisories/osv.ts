@@ -1,0 +1,176 @@
+/**
+ * An OSV record (https://ossf.github.io/osv-schema/) as far as matching needs it. Records come from many hands: what is
+ * missing or odd is dropped field by field, and only a record without an id or affected packages is refused.
+ */
+
+export interface OsvEvent {
+  kind: 'introduced' | 'fixed' | 'last_affected' | 'limit'
+  version: string
+}
+
+export interface OsvRange {
+  type: 'SEMVER' | 'ECOSYSTEM'
+  events: OsvEvent[]
+}
+
+export interface OsvSeverity {
+  /** CVSS_V2, CVSS_V3, CVSS_V4, Ubuntu, ... */
+  type: string
+  /** A vector, or a word. */
+  score: string
+}
+
+export interface OsvAffected {
+  ecosystem: string
+  name: string
+  ranges: OsvRange[]
+  versions: string[]
+}
+
+export interface OsvRecord {
+  id: string
+  /** Milliseconds; undefined when absent or not a date after 1990. */
+  modified?: number
+  published?: number
+  withdrawn: boolean
+  aliases: string[]
+  upstream: string[]
+  related: string[]
+  /** The summary, or the first line of the details. */
+  title: string
+  severities: OsvSeverity[]
+  /** The publisher's own word (`database_specific.severity`, Debian's urgency). */
+  label?: string
+  references: { type: string; url: string }[]
+  affected: OsvAffected[]
+}
+
+/** Why a record was refused. */
+export interface OsvProblem {
+  problem: string
+}
+
+type Fields = { [key: string]: unknown }
+
+const fields = (value: unknown): Fields =>
+  value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Fields) : {}
+const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
+const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+/** Ids, names and versions: bounded, because each becomes part of an index; the longest real ones have 200 characters. */
+const WORD_CHARACTERS_MAX = 1_024
+const word = (value: unknown): string => {
+  const found = text(value).trim()
+  return found.length <= WORD_CHARACTERS_MAX ? found : ''
+}
+const words = (value: unknown): string[] => [...new Set(list(value).map(word).filter(Boolean))]
+
+/** Go's records say year 1 where nothing is known; a date before the first advisories is no date. */
+const EARLIEST = Date.UTC(1990, 0, 1)
+const date = (value: unknown): number | undefined => {
+  const time = Date.parse(text(value))
+  return Number.isNaN(time) || time < EARLIEST ? undefined : time
+}
+
+const EVENT_KINDS = ['introduced', 'fixed', 'last_affected', 'limit'] as const
+
+function readEvents(value: unknown): OsvEvent[] {
+  const events: OsvEvent[] = []
+  for (const item of list(value)) {
+    const event = fields(item)
+    for (const kind of EVENT_KINDS) {
+      const version = word(event[kind])
+      if (version) events.push({ kind, version })
+    }
+  }
+  return events
+}
+
+function readRanges(value: unknown): OsvRange[] {
+  const ranges: OsvRange[] = []
+  for (const item of list(value)) {
+    const range = fields(item)
+    // GIT ranges hold commits, which no installed package names.
+    if (range.type !== 'SEMVER' && range.type !== 'ECOSYSTEM') continue
+    const events = readEvents(range.events)
+    if (events.some((event) => event.kind === 'introduced')) ranges.push({ type: range.type, events })
+  }
+  return ranges
+}
+
+function readSeverities(record: Fields, affected: Fields[]): { severities: OsvSeverity[]; label?: string } {
+  const severities: OsvSeverity[] = []
+  const labels: string[] = []
+  for (const place of [record, ...affected]) {
+    for (const item of list(place.severity)) {
+      const type = word(fields(item).type)
+      const score = word(fields(item).score)
+      if (type && score && !severities.some((known) => known.type === type)) severities.push({ type, score })
+    }
+    const own = fields(place.database_specific)
+    // RustSec puts the vector here.
+    const vector = word(own.cvss)
+    if (/^CVSS:[34]\.\d\//.test(vector) && severities.length === 0)
+      severities.push({ type: `CVSS_V${vector[5]}`, score: vector })
+    labels.push(word(own.severity), word(fields(place.ecosystem_specific).severity))
+    labels.push(word(fields(place.ecosystem_specific).urgency))
+  }
+  const label = labels.find(Boolean)
+  return label ? { severities, label } : { severities }
+}
+
+/** A title is shown in one line of a table or a page. */
+const TITLE_CHARACTERS_MAX = 200
+
+function firstLine(prose: string): string {
+  const lines = prose.slice(0, 4 * TITLE_CHARACTERS_MAX).split('\n')
+  const line = lines.map((part) => part.replace(/^#+\s*/, '').trim()).find(Boolean) ?? ''
+  return line.length <= TITLE_CHARACTERS_MAX ? line : `${line.slice(0, TITLE_CHARACTERS_MAX - 1).trimEnd()}…`
+}
+
+/**
+ * Reads one parsed JSON document. `eventsMax` bounds events and listed versions of the whole record, so that one
+ * hostile record cannot cost minutes.
+ */
+export function readOsvRecord(document: unknown, eventsMax: number): OsvRecord | OsvProblem {
+  const record = fields(document)
+  const id = word(record.id)
+  if (!id) return { problem: 'has no id' }
+  if (!Array.isArray(record.affected)) {
+    // A withdrawn record may be stripped of everything else.
+    if (!record.withdrawn) return { problem: 'has no list of affected packages' }
+  }
+  const places = list(record.affected).map(fields)
+  const affected: OsvAffected[] = []
+  let size = 0
+  for (const place of places) {
+    const pack = fields(place.package)
+    const ecosystem = word(pack.ecosystem)
+    const name = word(pack.name)
+    size += list(place.versions).length
+    for (const range of list(place.ranges)) size += list(fields(range).events).length
+    if (size > eventsMax) return { problem: `has more than ${eventsMax} versions and range events` }
+    if (ecosystem && name)
+      affected.push({ ecosystem, name, ranges: readRanges(place.ranges), versions: words(place.versions) })
+  }
+  const references = list(record.references).flatMap((item) => {
+    const reference = fields(item)
+    const url = word(reference.url)
+    return /^https?:\/\//.test(url) ? [{ type: word(reference.type) || 'WEB', url }] : []
+  })
+  const modified = date(record.modified)
+  const published = date(record.published)
+  return {
+    id,
+    ...(modified === undefined ? {} : { modified }),
+    ...(published === undefined ? {} : { published }),
+    withdrawn: Boolean(record.withdrawn),
+    aliases: words(record.aliases),
+    upstream: words(record.upstream),
+    related: words(record.related),
+    title: firstLine(text(record.summary)) || firstLine(text(record.details)),
+    ...readSeverities(record, places),
+    references,
+    affected,
+  }
+}

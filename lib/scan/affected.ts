@@ -1,0 +1,59 @@
+/** Whether a version is affected by an OSV record, and what fixes it (the evaluation of the OSV schema). */
+import type { AdvisoryMatch, OsvEvent } from '../advisories/index.ts'
+import { type Comparator, compareSemver } from './versions/index.ts'
+
+export interface Affected {
+  /** The version that ends the range the installed one is in; absent when the record knows none. */
+  fixedVersion?: string
+}
+
+/** `introduced: "0"` stands before every version, also before ones that sort below "0". */
+const FROM_THE_START = '0'
+
+function beforeLimits(events: readonly OsvEvent[], version: string, compare: Comparator): boolean {
+  const limits = events.filter((event) => event.kind === 'limit')
+  return limits.length === 0 || limits.some((limit) => limit.version === '*' || compare(version, limit.version) < 0)
+}
+
+/** Undefined: not in the range. The last event at or below the version decides; the first fix above it ends the flaw. */
+function inRange(events: readonly OsvEvent[], version: string, compare: Comparator): Affected | undefined {
+  if (!beforeLimits(events, version, compare)) return undefined
+  const start = (event: OsvEvent) => event.kind === 'introduced' && event.version === FROM_THE_START
+  // Sorting is stable: events of one version keep the record's order, where a fix comes before the next introduction.
+  const sorted = events
+    .filter((event) => event.kind !== 'limit')
+    .sort((a, b) => (start(a) || start(b) ? Number(start(b)) - Number(start(a)) : compare(a.version, b.version)))
+  let vulnerable = false
+  let fixedVersion: string | undefined
+  for (const event of sorted) {
+    const position = start(event) ? 1 : compare(version, event.version)
+    if (event.kind === 'introduced' && position >= 0) vulnerable = true
+    else if (event.kind === 'fixed' && position >= 0) vulnerable = false
+    else if (event.kind === 'last_affected' && position > 0) vulnerable = false
+    else if (event.kind === 'fixed' && vulnerable) fixedVersion ??= event.version
+  }
+  if (!vulnerable) return undefined
+  return fixedVersion === undefined ? {} : { fixedVersion }
+}
+
+/**
+ * Evaluates one record for one version: listed versions or any range. When several ranges hold the version, it is
+ * fixed only by the highest of their fixes.
+ */
+export function affectedBy(match: AdvisoryMatch, version: string, compare: Comparator): Affected | undefined {
+  let found: Affected | undefined
+  for (const { semver, events } of match.ranges) {
+    const order = semver ? compareSemver : compare
+    const hit = inRange(events, version, order)
+    if (!hit) continue
+    const fixes = [found?.fixedVersion, hit.fixedVersion].filter((fix) => fix !== undefined)
+    const fixedVersion = fixes.sort(order).at(-1)
+    found = fixedVersion === undefined ? {} : { fixedVersion }
+  }
+  if (found) return found
+  const listed =
+    match.versions.includes(version) ||
+    // Without a range the list is all there is, so other spellings of a listed version count too (1.0 and 1.0.0).
+    (match.ranges.length === 0 && match.versions.some((one) => compare(one, version) === 0))
+  return listed ? {} : undefined
+}
