@@ -1,0 +1,54 @@
+/** The report as JSON (design section 5), keys always in one order, so that equal reports are equal bytes. */
+import { SEVERITIES } from '../glossary.ts'
+import type { Finding, PackageEntry, Report } from './model.ts'
+
+const packageEntry = ({ name, version, purl, path, layer, source }: PackageEntry): PackageEntry => ({
+  name,
+  version,
+  purl,
+  path,
+  layer,
+  ...(source ? { source: { name: source.name, version: source.version } } : {}),
+})
+
+const finding = (found: Finding): Finding => ({
+  id: found.id,
+  aliases: [...found.aliases],
+  package: found.package,
+  version: found.version,
+  purl: found.purl,
+  path: found.path,
+  layer: found.layer,
+  severity: found.severity,
+  ...(found.score === undefined ? {} : { score: found.score }),
+  ...(found.vector === undefined ? {} : { vector: found.vector }),
+  ...(found.severitySource === undefined ? {} : { severitySource: found.severitySource }),
+  ...(found.fixedVersion === undefined ? {} : { fixedVersion: found.fixedVersion }),
+  status: found.status,
+  title: found.title,
+  url: found.url,
+  kev: found.kev,
+  ...(found.publishedAt === undefined ? {} : { publishedAt: found.publishedAt }),
+})
+
+/** The report with every key in its place: what `writeJson` writes and what a report stored elsewhere is read into. */
+export function orderedReport(report: Report): Report {
+  return {
+    image: report.image,
+    digest: report.digest,
+    platform: report.platform,
+    ...(report.os ? { os: { id: report.os.id, version: report.os.version } } : {}),
+    createdAt: report.createdAt,
+    revision: report.revision,
+    sources: report.sources.map(({ ecosystem, modified }) => ({ ecosystem, modified })),
+    coverage: report.coverage,
+    gaps: [...report.gaps],
+    summary: Object.fromEntries(SEVERITIES.map((name) => [name, report.summary[name]])) as Report['summary'],
+    fixable: report.fixable,
+    packages: report.packages.map(packageEntry),
+    findings: report.findings.map(finding),
+  }
+}
+
+/** Ends with a newline. */
+export const writeJson = (report: Report): string => `${JSON.stringify(orderedReport(report), null, 2)}\n`
