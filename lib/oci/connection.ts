@@ -180,7 +180,9 @@ export class Connection {
       return answer
     } catch (error) {
       if (!isConnectionTrouble(error)) throw error
-      if (!doubtful) throw failure ?? error
+      // Of two failures the second tells more (the first may only say that this is the other scheme), unless it is TLS
+      // finding out that nobody there speaks TLS.
+      if (!doubtful) throw isNotTls(error) ? failure : error
       // It was a plain 400 after all.
       this.#schemes = [first]
       return doubtful
@@ -254,6 +256,9 @@ type Outcome = { answer: FollowedAnswer } | { answer?: undefined; failure: unkno
 const isConnectionTrouble = (error: unknown): error is LongshoreError =>
   error instanceof LongshoreError &&
   (error.code === 'registry-unavailable' || error.code === 'registry-timeout' || error.code === 'connection-cut')
+
+const isNotTls = ({ cause }: LongshoreError): boolean =>
+  cause instanceof Error && 'code' in cause && /^(ERR_SSL_|EPROTO)/.test(String(cause.code))
 
 const isRepeatable = (error: unknown): error is LongshoreError =>
   isConnectionTrouble(error) || (error instanceof LongshoreError && error.code === 'registry-throttled')
