@@ -440,6 +440,48 @@ describe.each(['memory', 'disk'] as const)('the demo registry, in %s', (kind) =>
     expect((await get({})).complete).toBe(true)
   })
 
+  test('an answer can stand still until the client has had enough', async () => {
+    const bytes = Buffer.alloc(200_000, 'x')
+    const registry = await start({ hooks: (r) => (r.method === 'GET' ? { stallAfterBytes: 80_000 } : undefined) })
+    await upload(registry, 'a', bytes)
+    const received = await new Promise<number>((resolve, reject) => {
+      let count = 0
+      const req = httpRequest(`${registry.url}/v2/a/blobs/${sha256(bytes)}`, { agent: false }, (response) => {
+        response.on('error', () => undefined)
+        response.on('data', (chunk) => {
+          count += chunk.length
+          if (count === 80_000) req.destroy()
+        })
+        response.on('close', () => resolve(count))
+      })
+      req.on('error', reject)
+      req.end()
+    })
+    expect(received).toBe(80_000)
+  })
+
+  test('lets one request at a time write to an upload, and forgets what is cancelled meanwhile', async () => {
+    const registry = await start()
+    const started = await rawRequest(`${registry.url}/v2/a/blobs/uploads/`, { method: 'POST' })
+    const url = located(registry, started.headers.location)
+    const first = httpRequest(url, { method: 'PATCH', agent: false, headers: { 'content-length': 6 } })
+    const answered = new Promise<number | undefined>((resolve, reject) => {
+      first.on('error', reject)
+      first.on('response', (response) => {
+        response.resume()
+        resolve(response.statusCode)
+      })
+    })
+    first.write('abc')
+    while ((await rawRequest(url)).headers.range !== '0-2');
+    const second = await rawRequest(url, { method: 'PATCH', body: 'x' })
+    expect([second.status, codes(second.body)]).toEqual([409, ['BLOB_UPLOAD_INVALID']])
+    await rawRequest(url, { method: 'DELETE' })
+    first.end('def')
+    expect(await answered).toBe(404)
+    expect(registry.openUploads()).toBe(0)
+  })
+
   const onDisk = kind === 'disk' ? test : () => undefined
   onDisk('finds everything again after a restart', async () => {
     const first = await start()

@@ -101,7 +101,7 @@ export const debianPackages: readonly DemoPackage[] = PACKAGES.trim()
   })
 
 /** `var/lib/dpkg/status` for an architecture of Debian (amd64, arm64). */
-export function dpkgStatus(architecture: string): string {
+function dpkgStatus(architecture: string): string {
   return debianPackages.map((p) => stanza(p, architecture)).join('\n')
 }
 

@@ -1,8 +1,8 @@
 /** The application of the demo image: a small web shop with real npm packages of 2021 to 2023, descriptions only. */
 import type { TarEntry } from './tar.ts'
 
-export const SHOP = 'srv/shop'
-export const MIGRATE = 'opt/migrate'
+const SHOP = 'srv/shop'
+const MIGRATE = 'opt/migrate'
 
 /** Path below `node_modules` -> version. `async` brings an older lodash of its own, as npm nests them. */
 const SHOP_MODULES: Record<string, string> = {

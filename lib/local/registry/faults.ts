@@ -2,7 +2,7 @@
 import { Readable, Transform } from 'node:stream'
 import type { Answer } from './answer.ts'
 
-export interface RegistryRequest {
+interface RegistryRequest {
   method: string
   /** Path with query, as sent. */
   path: string

@@ -27,7 +27,7 @@ export interface RegistryOptions {
   now?: () => number
 }
 
-export interface ServedRequest {
+interface ServedRequest {
   method: string
   /** Path with query. */
   path: string
@@ -81,7 +81,8 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Runn
       requests.push(served(request, response))
       if (requests.length > REQUESTS_KEPT) requests.splice(0, requests.length - REQUESTS_KEPT)
     })
-    void handle(world, request, response, fault)
+    // Only a fault that cannot be sent gets here, e.g. a header that is none; the client must not wait for ever.
+    handle(world, request, response, fault).catch(() => request.socket.destroy())
   })
   // The default of 300 s would cut a large upload over a slow line.
   server.requestTimeout = 0
@@ -131,13 +132,14 @@ async function handle(
   response: ServerResponse,
   fault: Fault | undefined,
 ): Promise<void> {
-  const cut = () => request.socket.destroy()
   // A client that goes away mid-request is daily business, not an error of the process.
   request.on('error', () => undefined)
   response.on('error', () => undefined)
   if (fault?.holdUntil) await fault.holdUntil
   if (fault?.delayMs) await gone(response, fault.delayMs)
-  if (fault?.drop) return void cut()
+  // Whoever asked has gone meanwhile, or the registry is closing: an upload begun now would be left behind.
+  if (request.socket.destroyed) return
+  if (fault?.drop) return void request.socket.destroy()
   const answer =
     fault?.status === undefined
       ? await serve(world, request, fault)
