@@ -62,7 +62,11 @@ export async function createApp(variables: Variables, options: AppOptions): Prom
     client: new SQSClient({ requestHandler }),
     prefix: required(variables, 'LONGSHORE_QUEUE_PREFIX'),
   })
-  const [blobs, secrets, events] = await Promise.all([blobsOf(variables), secretsOf(variables), eventsOf(variables)])
+  const [blobs, secrets, events] = await Promise.all([
+    createBlobs(variables),
+    secretsOf(variables),
+    eventsOf(variables),
+  ])
   const literalAllowed = required(variables, 'LONGSHORE_SECRETS').startsWith('file:')
   const fixed = readRegistries(variables.LONGSHORE_REGISTRIES, literalAllowed)
   const objects = registryObjects({ store, secrets, fixed })
@@ -107,7 +111,7 @@ const unknown = (name: string, value: string, known: string): LongshoreError =>
   new LongshoreError('config-invalid', `${name}=${value} is not understood; write ${known}`)
 
 /** Clients of the services a function may never need are loaded when it needs them: they cost 40 ms of start each. */
-async function blobsOf(variables: Variables): Promise<BlobStore> {
+export async function createBlobs(variables: Variables): Promise<BlobStore> {
   const url = required(variables, 'LONGSHORE_BLOBS')
   if (url.startsWith('file:')) return diskBlobs(folder(url))
   if (!url.startsWith('s3://')) throw unknown('LONGSHORE_BLOBS', url, 's3://bucket or file:/folder')

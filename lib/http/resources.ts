@@ -30,7 +30,7 @@ export const scanResultSchema = z
     platform: z.string(),
     revision: z.string(),
     coverage: z.enum(COVERAGES),
-    severity: z.enum(SEVERITIES).nullable(),
+    severity: z.enum([...SEVERITIES, 'None']),
     summary: summarySchema,
     fixable: z.number(),
     packages: z.number(),

@@ -90,7 +90,8 @@ export async function resolveImage(
   tenant: string,
   env: Environment,
 ): Promise<ResolvedImage> {
-  const { reference, pointer } = type.image(params)
+  const { reference, pointer: own } = type.image(params)
+  const pointer = `/params${own}`
   const open = env.registries(tenant)
   const at = (where: string) => (thrown: unknown) => {
     const error = asLongshoreError(thrown)
@@ -101,7 +102,7 @@ export async function resolveImage(
       errors: [{ pointer: where, detail: error.message }],
     })
   }
-  for (const other of type.otherHosts(params)) await open(other.host).catch(at(other.pointer))
+  for (const other of type.otherHosts(params)) await open(other.host).catch(at(`/params${other.pointer}`))
   const client = await open(reference.registry).catch(at(pointer))
   const found = await client
     .resolve(reference.repository, reference.digest ?? reference.tag ?? 'latest', {

@@ -1,0 +1,51 @@
+/** The thread of AdvisoryBuilds: builds a revision, unless its sources are as they were at the last build. */
+import { createHash } from 'node:crypto'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { workerData } from 'node:worker_threads'
+import { buildRevision } from '../advisories/build.ts'
+import { sourceOf } from '../advisories/source-of.ts'
+import { diskBlobs } from '../blobs/disk.ts'
+import { readLimits } from '../config.ts'
+import { writeDemoAdvisories } from './demo/advisories.ts'
+
+export interface AdvisoryWork {
+  /** Folder of the package, where the bundled demo records are. */
+  root: string
+  blobs: string
+  /** Where the demo records are packed. */
+  demo: string
+  /** A folder or URL; absent: the bundled demo records. */
+  source?: string
+  enrichment?: string
+}
+
+/** Says which sources the current revision was built from, by names, sizes and times. */
+const FINGERPRINT_KEY = 'advisories/built-from.json'
+
+const work = workerData as AdvisoryWork
+const blobs = diskBlobs(work.blobs)
+if (!work.source) await writeDemoAdvisories(work.root, work.demo)
+const source = work.source ?? work.demo
+const fingerprint = await fingerprintOf(source)
+const before = await blobs.get(FINGERPRINT_KEY)
+if (fingerprint === undefined || Buffer.from(before ?? '').toString() !== fingerprint) {
+  await buildRevision({
+    source: sourceOf(source, readLimits(process.env)),
+    blobs,
+    ...(work.enrichment ? { enrichment: work.enrichment } : {}),
+    limits: readLimits(process.env),
+  })
+  if (fingerprint !== undefined) await blobs.put(FINGERPRINT_KEY, fingerprint)
+}
+
+/** Undefined for a URL: only its server knows. */
+async function fingerprintOf(folder: string): Promise<string | undefined> {
+  if (/^https?:/.test(folder)) return undefined
+  const hash = createHash('sha256').update(`${folder}\n${work.enrichment ?? ''}\n`)
+  for (const name of (await readdir(folder).catch(() => [])).sort()) {
+    const file = await stat(join(folder, name, 'all.zip')).catch(() => undefined)
+    if (file) hash.update(`${name} ${file.size} ${file.mtimeMs}\n`)
+  }
+  return hash.digest('hex')
+}

@@ -1,0 +1,61 @@
+/**
+ * What a person sets for the local run (design section 9): LONGSHORE_PORT (3000), LONGSHORE_DEMO_PORTS (5001,5002),
+ * LONGSHORE_DEMO=off, LONGSHORE_DATA (.longshore), LONGSHORE_ADVISORIES, LONGSHORE_ENRICHMENT, LONGSHORE_REGISTRIES,
+ * LONGSHORE_TICK_SECONDS (60), AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS.
+ */
+import { resolve } from 'node:path'
+import { LongshoreError } from '../errors.ts'
+
+export interface Settings {
+  port: number
+  /** Absent with LONGSHORE_DEMO=off. */
+  demoPorts?: [number, number]
+  dataDir: string
+  /** A folder or URL of `<Ecosystem>/all.zip`; absent: the bundled demo advisories. */
+  advisories?: string
+  enrichment?: string
+  registries?: string
+  defaultRegistry?: string
+  tickSeconds: number
+  dynamoEndpoint?: string
+  sqsEndpoint?: string
+}
+
+type Variables = Record<string, string | undefined>
+
+/** Throws `config-invalid` naming the variable and its value. */
+export function readSettings(env: Variables): Settings {
+  const demoOff = env.LONGSHORE_DEMO?.toLowerCase() === 'off'
+  if (env.LONGSHORE_DEMO && !demoOff && env.LONGSHORE_DEMO.toLowerCase() !== 'on')
+    throw new LongshoreError('config-invalid', `LONGSHORE_DEMO=${env.LONGSHORE_DEMO} is neither "on" nor "off"`)
+  const ports = (env.LONGSHORE_DEMO_PORTS || '5001,5002').split(',')
+  if (ports.length !== 2)
+    throw new LongshoreError(
+      'config-invalid',
+      `LONGSHORE_DEMO_PORTS=${env.LONGSHORE_DEMO_PORTS} must be two ports, e.g. 5001,5002`,
+    )
+  const path = (value: string) => (/^https?:/.test(value) ? value : resolve(value))
+  const optional = (name: string, key: keyof Settings, map = (value: string) => value) =>
+    env[name] ? { [key]: map(env[name]) } : {}
+  return {
+    port: numberOf('LONGSHORE_PORT', env.LONGSHORE_PORT || '3000', 1, 65_535),
+    ...(demoOff
+      ? {}
+      : { demoPorts: ports.map((port) => numberOf('LONGSHORE_DEMO_PORTS', port, 1, 65_535)) as [number, number] }),
+    dataDir: resolve(env.LONGSHORE_DATA || '.longshore'),
+    tickSeconds: numberOf('LONGSHORE_TICK_SECONDS', env.LONGSHORE_TICK_SECONDS || '60', 1, 3_600),
+    ...optional('LONGSHORE_ADVISORIES', 'advisories', path),
+    ...optional('LONGSHORE_ENRICHMENT', 'enrichment', resolve),
+    ...optional('LONGSHORE_REGISTRIES', 'registries'),
+    ...optional('LONGSHORE_DEFAULT_REGISTRY', 'defaultRegistry'),
+    ...optional('AWS_ENDPOINT_URL_DYNAMODB', 'dynamoEndpoint'),
+    ...optional('AWS_ENDPOINT_URL_SQS', 'sqsEndpoint'),
+  }
+}
+
+function numberOf(name: string, text: string, min: number, max: number): number {
+  const value = Number(text.trim())
+  if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max)
+    throw new LongshoreError('config-invalid', `${name}=${text} is not a whole number from ${min} to ${max}`)
+  return value
+}

@@ -1,0 +1,189 @@
+/**
+ * What serverless-offline lacks, around it and in the same process: the embedded DynamoDB and SQS, the pollers, the
+ * minute ticks, two demo registries and the advisory revision. Application code knows nothing of it: this sets
+ * endpoints and credentials in the environment and makes the tables and queues that serverless.yml describes.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { SQSClient } from '@aws-sdk/client-sqs'
+import { LongshoreError } from '../errors.ts'
+import { AdvisoryBuilds } from './advisory-builds.ts'
+import { type DataLock, lockDataDir } from './data-lock.ts'
+import { DEMO_REPOSITORY, DEMO_TAG, seedDemo } from './demo/image.ts'
+import { showDemo } from './demo/show.ts'
+import { startDynamo } from './dynamo.ts'
+import { Functions, type ServerlessInstance } from './functions.ts'
+import { endOnSignals } from './lifetime.ts'
+import { type Pollers, startPollers } from './pollers/start.ts'
+import { portError, requireFreePort } from './ports.ts'
+import { startRegistry } from './registry/server.ts'
+import { makeQueues, makeTable, type Resources } from './resources.ts'
+import { readSettings, type Settings } from './settings.ts'
+import { startSqs } from './sqs/server.ts'
+import { secondsOfRate, startTicker, type Ticker } from './ticker.ts'
+
+const REGION = 'us-east-1'
+const ACCOUNT = '000000000000'
+/** How long running invocations may go on after a stop was asked; the whole end takes less than 2 s. */
+const GRACE_MS = 500
+
+type Close = () => Promise<unknown>
+
+export class LocalStack {
+  readonly #serverless: ServerlessInstance
+  readonly #closes: Close[] = []
+  readonly #tickers: Ticker[] = []
+  #settings!: Settings
+  #functions!: Functions
+  #queueNames = new Map<string, string>()
+  #queueUrlPrefix = ''
+  #sqs!: SQSClient
+  #advisories!: AdvisoryBuilds
+  #pollers: Pollers | undefined
+
+  constructor(serverless: ServerlessInstance) {
+    this.#serverless = serverless
+  }
+
+  /** Before serverless-offline starts. A failure is one sentence and exit 1, and leaves nothing running. */
+  async prepare(): Promise<void> {
+    try {
+      this.#settings = readSettings(process.env)
+      endOnSignals(() => this.close())
+      await this.#start(this.#settings)
+    } catch (thrown) {
+      const sentence = thrown instanceof LongshoreError ? thrown.message : String((thrown as Error)?.stack ?? thrown)
+      process.stderr.write(`longshore: ${sentence}\n`)
+      await this.close()
+      process.exit(1)
+    }
+  }
+
+  async #start(settings: Settings): Promise<void> {
+    await mkdir(settings.dataDir, { recursive: true }).catch((cause: Error) => {
+      throw new LongshoreError(
+        'config-invalid',
+        `the data folder ${settings.dataDir} cannot be made (${cause.message}); set LONGSHORE_DATA to another`,
+        { cause },
+      )
+    })
+    const lock: DataLock = await lockDataDir(settings.dataDir)
+    this.#closes.push(() => lock.release())
+    // Whoever holds the lock knows: every former worker is dead and every former message is gone.
+    const startedAt = Date.now()
+    await requireFreePort(settings.port, 'LONGSHORE_PORT', '3100')
+    await this.#startRegistries(settings)
+
+    // Real keys must neither be needed nor used, whatever the user's shell holds.
+    for (const name of ['AWS_PROFILE', 'AWS_SESSION_TOKEN', 'AWS_DEFAULT_PROFILE']) delete process.env[name]
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: REGION })
+    await Promise.all([this.#startDynamo(settings), this.#startSqs(settings)])
+
+    const resources = this.#serverless.service.resources.Resources as Resources
+    const table = await makeTable(resources, new DynamoDBClient({}))
+    this.#sqs = new SQSClient({ requestHandler: { httpAgent: { maxSockets: 256 } } })
+    this.#queueNames = await makeQueues(resources, this.#sqs)
+    this.#functions = new Functions(this.#serverless)
+    this.#functions.prepare(settings, this.#environment(settings, table, startedAt))
+    this.#advisories = new AdvisoryBuilds(settings, this.#serverless.serviceDir)
+  }
+
+  async #startRegistries(settings: Settings): Promise<void> {
+    for (const [index, port] of settings.demoPorts?.entries() ?? []) {
+      const dataDir = join(settings.dataDir, index === 0 ? 'registry-source' : 'registry-target')
+      const registry = await startRegistry({ port, dataDir }).catch((error) => {
+        throw portError(error, port, 'LONGSHORE_DEMO_PORTS', '5101,5102 (or set LONGSHORE_DEMO=off)')
+      })
+      this.#closes.push(() => registry.close())
+      if (index === 0) await seedDemo(registry.host)
+    }
+  }
+
+  async #startDynamo(settings: Settings): Promise<void> {
+    if (settings.dynamoEndpoint) return
+    const dynamo = await startDynamo({ dataDir: join(settings.dataDir, 'dynamodb') })
+    this.#closes.push(() => dynamo.close())
+    process.env.AWS_ENDPOINT_URL_DYNAMODB = dynamo.endpoint
+  }
+
+  async #startSqs(settings: Settings): Promise<void> {
+    const stage = `longshore-${this.#serverless.service.provider.stage}-`
+    if (settings.sqsEndpoint) {
+      this.#queueUrlPrefix = `${settings.sqsEndpoint.replace(/\/$/, '')}/${ACCOUNT}/${stage}`
+      return
+    }
+    const sqs = await startSqs({ region: REGION, accountId: ACCOUNT })
+    this.#closes.push(() => sqs.close())
+    process.env.AWS_ENDPOINT_URL_SQS = sqs.endpoint
+    this.#queueUrlPrefix = `${sqs.queueUrlPrefix}${stage}`
+  }
+
+  /** The same variables as in the cloud, with local values. */
+  #environment(settings: Settings, table: string, startedAt: number): Record<string, string> {
+    const demo = (settings.demoPorts ?? []).map((port) => ({
+      host: `127.0.0.1:${port}`,
+      insecure: true,
+      allowPrivate: true,
+    }))
+    const own = settings.registries ? (JSON.parse(settings.registries) as { host?: string }[]) : []
+    const named = new Set(own.map(({ host }) => host))
+    const registries = [...demo.filter(({ host }) => !named.has(host)), ...own]
+    const defaultRegistry = settings.defaultRegistry ?? demo[0]?.host
+    const limits = Object.entries(process.env).filter(([name]) => name.startsWith('LONGSHORE_'))
+    return {
+      ...(Object.fromEntries(limits) as Record<string, string>),
+      LONGSHORE_TABLE: table,
+      LONGSHORE_QUEUE_PREFIX: this.#queueUrlPrefix,
+      LONGSHORE_BLOBS: `file:${join(settings.dataDir, 'blobs')}`,
+      LONGSHORE_SECRETS: `file:${join(settings.dataDir, 'secrets')}`,
+      LONGSHORE_EVENTS: `file:${join(settings.dataDir, 'events.jsonl')}`,
+      LONGSHORE_REGISTRIES: JSON.stringify(registries),
+      ...(defaultRegistry ? { LONGSHORE_DEFAULT_REGISTRY: defaultRegistry } : {}),
+      LONGSHORE_WORKERS_DEAD_BEFORE: String(startedAt),
+      // Operators of a laptop read warnings; LONGSHORE_LOG_LEVEL=INFO shows the rest.
+      POWERTOOLS_LOG_LEVEL: process.env.LONGSHORE_LOG_LEVEL ?? 'WARN',
+      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+    }
+  }
+
+  /** Once the API answers: workers, ticks, advisories, and the main job in front of the reader. */
+  async serve(): Promise<void> {
+    const settings = this.#settings
+    this.#pollers = startPollers({
+      client: this.#sqs,
+      queueUrlPrefix: this.#queueUrlPrefix,
+      mappings: this.#functions.mappings(this.#queueNames),
+      invoke: (functionName, event) => this.#functions.invoke(functionName, event),
+      region: REGION,
+      accountId: ACCOUNT,
+      onProblem: ({ queue, during, error }) =>
+        process.stderr.write(`longshore: ${during} on ${queue}: ${String(error)}\n`),
+    })
+    for (const { functionName, rate } of this.#functions.schedules()) {
+      const seconds = secondsOfRate(rate)
+      if (seconds === undefined) continue
+      // The advisory build takes seconds of a core: locally a thread does what the function does in the cloud.
+      const tick =
+        functionName === 'advisories' ? () => this.#advisories.build() : () => this.#functions.invoke(functionName, {})
+      this.#tickers.push(startTicker(seconds === 60 ? settings.tickSeconds : seconds, tick, 'now'))
+    }
+    if (settings.demoPorts && process.env.LONGSHORE_DEMO_SHOWN)
+      void showDemo({
+        api: `http://127.0.0.1:${settings.port}`,
+        source: `127.0.0.1:${settings.demoPorts[0]}`,
+        target: `127.0.0.1:${settings.demoPorts[1]}`,
+        image: `${DEMO_REPOSITORY}:${DEMO_TAG}`,
+      })
+    else process.stdout.write(`Longshore answers at http://127.0.0.1:${settings.port}\n`)
+  }
+
+  /** Ends everything; called once, by a signal or a failed start. */
+  async close(): Promise<void> {
+    for (const ticker of this.#tickers.splice(0)) ticker.stop()
+    this.#advisories?.stop()
+    await this.#pollers?.stop(GRACE_MS)
+    this.#pollers = undefined
+    for (const close of this.#closes.splice(0).reverse()) await close().catch(() => {})
+  }
+}

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest'
+import { readExecution } from '../../lib/job/execution.ts'
+import { nextRuns } from '../../lib/schedule/cron.ts'
+import { fireDue, runPolicy } from '../../lib/schedule/due.ts'
+import { createPolicy, deletePolicy, replacePolicy, requirePolicy } from '../../lib/schedule/policy.ts'
+import { createWorld, START, TENANT, tagRegistry, type World } from '../job/world.ts'
+
+const policy = { name: 'every five minutes', type: 'probe', images: ['app'], cron: '*/5 * * * *', timeZone: 'UTC' }
+const registry = tagRegistry({ app: { a: `sha256:${'1'.repeat(64)}` } })
+const executions = async (world: World) =>
+  (await world.env.store.query({ index: 'members', pk: `XM#${TENANT}#202611`, limit: 100 })).items.length
+
+describe('a policy', () => {
+  it('fires once per instant, also when two ticks run at once or one comes twice', async () => {
+    const world = createWorld({ registry })
+    const { id } = await createPolicy(TENANT, policy, world.env)
+    expect(await fireDue(world.env)).toBe(0)
+    await world.clock.advance(5 * 60_000)
+    expect((await Promise.all([fireDue(world.env), fireDue(world.env)])).reduce((a, b) => a + b)).toBe(1)
+    expect(await fireDue(world.env)).toBe(0)
+    expect(await executions(world)).toBe(1)
+    expect(await requirePolicy(TENANT, id, world.env)).toMatchObject({ nextRunAt: START + 10 * 60_000 })
+  })
+
+  it('catches up what was missed by one run', async () => {
+    const world = createWorld({ registry })
+    const { id } = await createPolicy(TENANT, policy, world.env)
+    await world.clock.advance(47 * 60_000)
+    expect(await fireDue(world.env)).toBe(1)
+    expect(await executions(world)).toBe(1)
+    expect(await requirePolicy(TENANT, id, world.env)).toMatchObject({ nextRunAt: START + 50 * 60_000 })
+  })
+
+  it('records a skip while its run before is still at work', async () => {
+    const world = createWorld({ registry })
+    await createPolicy(TENANT, policy, world.env)
+    await world.clock.advance(5 * 60_000)
+    await fireDue(world.env)
+    await world.clock.advance(5 * 60_000)
+    expect(await fireDue(world.env)).toBe(0)
+    expect(await executions(world)).toBe(2)
+  })
+
+  it('does not fire while disabled or after it was deleted, and can be run by hand', async () => {
+    const world = createWorld({ registry })
+    const { id } = await createPolicy(TENANT, { ...policy, enabled: false }, world.env)
+    await world.clock.advance(60 * 60_000)
+    expect(await fireDue(world.env)).toBe(0)
+    await expect(runPolicy(TENANT, id, world.env)).rejects.toMatchObject({ code: 'conflict' })
+    await replacePolicy(TENANT, id, policy, world.env)
+    const execution = await runPolicy(TENANT, id, world.env)
+    await world.deliver('fan-out')
+    expect(await readExecution(TENANT, execution.id, world.env)).toMatchObject({ fanOut: 'done', trigger: 'manual' })
+    await deletePolicy(TENANT, id, world.env)
+    await world.clock.advance(60 * 60_000)
+    expect(await fireDue(world.env)).toBe(0)
+  })
+
+  it('names the field that is wrong', async () => {
+    const { env } = createWorld()
+    const refused = (body: object) => createPolicy(TENANT, body as never, env)
+    await expect(refused({ ...policy, cron: '99 * * * *' })).rejects.toMatchObject({
+      code: 'invalid-value',
+      errors: [{ pointer: '/cron' }],
+    })
+    await expect(refused({ ...policy, cron: '* * * * * *' })).rejects.toMatchObject({ errors: [{ pointer: '/cron' }] })
+    await expect(refused({ ...policy, timeZone: 'Mars/Base' })).rejects.toMatchObject({
+      errors: [{ pointer: '/timeZone' }],
+    })
+    await expect(refused({ ...policy, type: 'dance' })).rejects.toMatchObject({ errors: [{ pointer: '/type' }] })
+    await expect(refused({ ...policy, colour: 'blue' })).rejects.toMatchObject({ errors: [{ pointer: '/colour' }] })
+  })
+})
+
+describe('fire times', () => {
+  it('follow the wall clock of the zone through a change to summer time', () => {
+    const runs = nextRuns('30 8 * * *', 'Europe/Berlin', Date.UTC(2026, 2, 28, 0), 3).map((at) =>
+      new Date(at).toISOString(),
+    )
+    expect(runs).toEqual(['2026-03-28T07:30:00.000Z', '2026-03-29T06:30:00.000Z', '2026-03-30T06:30:00.000Z'])
+  })
+})
