@@ -6,7 +6,8 @@
  */
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
-import { openAdvisories } from '../advisories/open.ts'
+import { type Advisories, createAdvisories } from '../advisories/open.ts'
+import type { BlobStore } from '../blobs/port.ts'
 import { LIMITS, type Limits, readLimits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { SEVERITIES } from '../glossary.ts'
@@ -63,11 +64,13 @@ export async function runScan(params: ScanParams, context: JobContext, limits: L
   const { inventory, reused } = await takeInventory(params, context, limits)
 
   context.phase('match')
-  const database = await openAdvisories(blobs).catch((error) => {
-    if (!(error instanceof LongshoreError && error.code === 'advisories-missing')) throw error
-    log.info('no advisory revision has been built yet; the scan waits for the first one')
-    return context.snooze(ADVISORIES_WAIT_SECONDS)
-  })
+  const database = await advisoriesOf(blobs)
+    .open()
+    .catch((error: unknown) => {
+      if (!(error instanceof LongshoreError && error.code === 'advisories-missing')) throw error
+      log.info('no advisory revision has been built yet; the scan waits for the first one')
+      return context.snooze(ADVISORIES_WAIT_SECONDS)
+    })
   const report = await buildReport({ image: params.image, inventory, database })
 
   context.phase('report')
@@ -91,6 +94,19 @@ export async function runScan(params: ScanParams, context: JobContext, limits: L
     },
     reportKey,
   }
+}
+
+/** A warm worker keeps the revision in memory, by the store it came from; a map of weak keys keeps no store alive. */
+const warm = new WeakMap<BlobStore, Advisories>()
+
+function advisoriesOf(blobs: BlobStore): Advisories {
+  let advisories = warm.get(blobs)
+  if (!advisories) {
+    // The pointer is read anew by every scan: one small read, and no scan after an update uses the revision before.
+    advisories = createAdvisories({ blobs, revalidateSeconds: 0 })
+    warm.set(blobs, advisories)
+  }
+  return advisories
 }
 
 /** The image's inventory, from the blob store or from the registry, and how many of its layers were not read anew. */
