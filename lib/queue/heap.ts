@@ -57,10 +57,6 @@ export class Heap<T extends HeapMember> {
     if (member.place === place) this.#sink(member, place)
   }
 
-  values(): Iterable<T> {
-    return this.#members
-  }
-
   #rise(member: T, from: number): void {
     let place = from
     while (place > 0) {

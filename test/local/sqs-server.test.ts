@@ -151,6 +151,23 @@ describe('the journal of the embedded SQS server', () => {
     expect((await stat(path)).size).toBeLessThan(before / 20)
   })
 
+  it('is rewritten to what still matters while it runs, so that it does not grow for ever', async () => {
+    const path = await journal()
+    const world = await open({ journal: path })
+    const queue = await world.queue()
+    await send(world, queue, 'stays')
+    const [stays] = await receive(world, queue, { VisibilityTimeout: 43_200 })
+    for (let i = 0; i < 10; i++) {
+      await send(world, queue, 'x'.repeat(1_000_000))
+      const [message] = await receive(world, queue)
+      const { ReceiptHandle } = message!
+      await world.client.send(new DeleteMessageCommand({ QueueUrl: queue, ReceiptHandle }))
+    }
+    expect((await stat(path)).size).toBeLessThan(4_000_000)
+    const second = await restarted(world, path)
+    expect(await receive(second, at(second, queue))).toMatchObject([{ MessageId: stays!.MessageId, Body: 'stays' }])
+  })
+
   it('starts from a journal whose last line was cut off, without that line', async () => {
     const path = await journal()
     const first = await open({ journal: path })

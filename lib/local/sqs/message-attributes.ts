@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { invalidParameter, SqsError } from './errors.ts'
 import { type Input, objectOf, textOf } from './input.ts'
 
-export interface MessageAttribute {
+interface MessageAttribute {
   DataType: string
   StringValue?: string
   /** Base64, as it stands in JSON. */

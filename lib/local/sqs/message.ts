@@ -29,7 +29,7 @@ export interface StoredMessage extends Entry {
 }
 
 /** The IAM user every caller is taken for; signatures are not checked. */
-export const SENDER_ID = 'AIDALONGSHORELOCAL000'
+const SENDER_ID = 'AIDALONGSHORELOCAL000'
 
 export const md5 = (text: string) => createHash('md5').update(text).digest('hex')
 

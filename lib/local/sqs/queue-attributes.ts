@@ -31,7 +31,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 }
 
 /** Attributes that are computed and can only be read. */
-export const READ_ONLY = [
+const READ_ONLY = [
   'QueueArn',
   'ApproximateNumberOfMessages',
   'ApproximateNumberOfMessagesNotVisible',

@@ -55,8 +55,8 @@ export const messageActions: Actions = {
       attributeNames: textsOf(input, 'MessageAttributeNames'),
       systemAttributeNames: [...textsOf(input, 'MessageSystemAttributeNames'), ...textsOf(input, 'AttributeNames')],
     }
-    // A receiver that has gone gets nothing: its messages would be in flight with nobody to work on them.
-    const attempt = () => (gone.aborted ? undefined : queue.receive(max, visibility, view))
+    const attempt = () => queue.receive(max, visibility, view)
+    // A receiver that has gone stops waiting: its messages would be in flight with nobody to work on them.
     const messages =
       attempt() ?? (wait > 0 ? await queue.polls.wait(hub.clock.now() + wait * 1000, attempt, gone) : undefined)
     return { Messages: messages }
