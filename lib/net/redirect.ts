@@ -51,7 +51,10 @@ export interface FollowedAnswer extends HttpAnswer {
 }
 
 /** Sends and follows at most `redirectsMax` redirects. */
-export async function sendFollowing(http: Http, request: HttpRequest): Promise<FollowedAnswer> {
+export async function sendFollowing(
+  http: Pick<Http, 'options' | 'send'>,
+  request: HttpRequest,
+): Promise<FollowedAnswer> {
   let current = request
   for (let hops = 0; ; hops++) {
     const answer = await http.send(current)

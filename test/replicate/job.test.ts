@@ -302,6 +302,21 @@ describe('a replication', () => {
     expect(await failure(replicating(params, dead))).toMatchObject({ code: 'registry-unavailable', side: 'target' })
   })
 
+  test('a child that an index names twice is read and written once', async () => {
+    const [from, to] = [await registry(), await registry()]
+    const child = await pushImage(from.host, 'a', undefined, ['x'])
+    const index = await pushManifest(from.host, 'a', '1', {
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPES.ociIndex,
+      manifests: [child, child],
+    } as { mediaType: string })
+    from.requests.length = 0
+    await replicating({ source: `${from.host}/a:1`, target: `${to.host}/a:1` }, runOf(from.host, 'a', index.digest))
+    const reads = from.requests.filter(({ path }) => path.includes('/manifests/'))
+    const writes = to.requests.filter(({ method, path }) => method === 'PUT' && path.includes('/manifests/'))
+    expect([reads.length, writes.length]).toEqual([2, 2])
+  })
+
   test('an index nested too deeply is refused', async () => {
     const from = await registry()
     const to = await registry()
