@@ -111,9 +111,20 @@ async function openRevision(blobs: BlobStore, revision: string): Promise<Advisor
   }
 }
 
-/** The current revision, opened once. Throws `advisories-missing` when there is none. */
+/** Keyed by the store itself: two stores, such as those of two tests, never share what was opened. */
+const openedBy = new WeakMap<BlobStore, AdvisoryDatabase>()
+
+/**
+ * The current revision: one read of the pointer, and nothing else while it has not moved since the last call with the
+ * same store, so that the jobs of a warm worker share loaded index files. Throws `advisories-missing` when there is none.
+ */
 export async function openAdvisories(blobs: BlobStore): Promise<AdvisoryDatabase> {
-  return openRevision(blobs, await currentRevision(blobs))
+  const revision = await currentRevision(blobs)
+  const known = openedBy.get(blobs)
+  if (known?.revision === revision) return known
+  const database = await openRevision(blobs, revision)
+  openedBy.set(blobs, database)
+  return database
 }
 
 export interface Advisories {

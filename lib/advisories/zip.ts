@@ -4,10 +4,9 @@
  */
 import { fstatSync, readSync } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { inflateRawSync } from 'node:zlib'
+import { crc32, inflateRawSync } from 'node:zlib'
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader } from 'yauzl'
 import { LongshoreError } from '../errors.ts'
-import { crc32 } from './crc32.ts'
 
 /** Bytes of file kept in memory; reads are sequential, so one window serves hundreds of members. */
 const WINDOW_BYTES = 1_048_576
