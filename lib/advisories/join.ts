@@ -4,7 +4,7 @@ import { type AdvisoryDetails, CVE, type JoinedSeverity } from './model.ts'
 import type { OsvRecord } from './osv.ts'
 
 /** CVEs that stand for the record's own flaw or flaws; `ALPINE-CVE-2020-1` and its kin name theirs in the id. */
-export function cvesOf(record: Pick<OsvRecord, 'id' | 'aliases' | 'upstream' | 'related'>): string[] {
+function cvesOf(record: Pick<OsvRecord, 'id' | 'aliases' | 'upstream' | 'related'>): string[] {
   const found = new Set<string>()
   for (const id of [record.id, ...record.aliases, ...record.upstream, ...record.related]) {
     const cve = CVE.exec(id)?.[0] ?? /-(CVE-\d{4}-\d{4,})$/.exec(id)?.[1]

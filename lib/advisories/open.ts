@@ -111,20 +111,9 @@ async function openRevision(blobs: BlobStore, revision: string): Promise<Advisor
   }
 }
 
-/** Keyed by the store itself: two stores, such as those of two tests, never share what was opened. */
-const openedBy = new WeakMap<BlobStore, AdvisoryDatabase>()
-
-/**
- * The current revision: one read of the pointer, and nothing else while it has not moved since the last call with the
- * same store, so that the jobs of a warm worker share loaded index files. Throws `advisories-missing` when there is none.
- */
+/** The current revision, opened for one use; a warm worker keeps it with `createAdvisories`. Throws `advisories-missing`. */
 export async function openAdvisories(blobs: BlobStore): Promise<AdvisoryDatabase> {
-  const revision = await currentRevision(blobs)
-  const known = openedBy.get(blobs)
-  if (known?.revision === revision) return known
-  const database = await openRevision(blobs, revision)
-  openedBy.set(blobs, database)
-  return database
+  return openRevision(blobs, await currentRevision(blobs))
 }
 
 export interface Advisories {

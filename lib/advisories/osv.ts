@@ -8,7 +8,7 @@ export interface OsvEvent {
   version: string
 }
 
-export interface OsvRange {
+interface OsvRange {
   type: 'SEMVER' | 'ECOSYSTEM'
   events: OsvEvent[]
 }
@@ -20,7 +20,7 @@ export interface OsvSeverity {
   score: string
 }
 
-export interface OsvAffected {
+interface OsvAffected {
   ecosystem: string
   name: string
   ranges: OsvRange[]

@@ -29,5 +29,5 @@ export function readReport(content: Uint8Array): Report {
   throw new LongshoreError('report-not-found', 'The stored report cannot be read; scan the image again')
 }
 
-export { orderedReport, writeJson } from './json.ts'
+export { writeJson } from './json.ts'
 export { writeTable } from './table.ts'

@@ -31,8 +31,8 @@ const finding = (found: Finding): Finding => ({
   ...(found.publishedAt === undefined ? {} : { publishedAt: found.publishedAt }),
 })
 
-/** The report with every key in its place: what `writeJson` writes and what a report stored elsewhere is read into. */
-export function orderedReport(report: Report): Report {
+/** The report with every key in its place. */
+function orderedReport(report: Report): Report {
   return {
     image: report.image,
     digest: report.digest,
