@@ -62,9 +62,3 @@ export async function build({ metafile = false } = {}) {
   await stop()
   return cloud
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-  await build()
-  console.log(`longshore ${version} built to dist/`)
-}

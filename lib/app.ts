@@ -115,19 +115,16 @@ export async function createBlobs(variables: Variables): Promise<BlobStore> {
   const url = required(variables, 'LONGSHORE_BLOBS')
   if (url.startsWith('file:')) return diskBlobs(folder(url))
   if (!url.startsWith('s3://')) throw unknown('LONGSHORE_BLOBS', url, 's3://bucket or file:/folder')
-  const [{ S3Client }, { s3Blobs }] = await Promise.all([import('@aws-sdk/client-s3'), import('./blobs/s3.ts')])
-  return s3Blobs({ client: new S3Client({}), bucket: url.slice('s3://'.length).replace(/\/$/, '') })
+  const { openS3 } = await import('./blobs/s3-client.ts')
+  return openS3(url.slice('s3://'.length).replace(/\/$/, ''))
 }
 
 async function secretsOf(variables: Variables): Promise<SecretStore> {
   const url = required(variables, 'LONGSHORE_SECRETS')
   if (url.startsWith('file:')) return fileSecrets(folder(url))
   if (!url.startsWith('aws:')) throw unknown('LONGSHORE_SECRETS', url, 'aws:prefix or file:/folder')
-  const [{ SecretsManagerClient }, { awsSecrets }] = await Promise.all([
-    import('@aws-sdk/client-secrets-manager'),
-    import('./secrets/aws.ts'),
-  ])
-  return awsSecrets({ client: new SecretsManagerClient({}), prefix: url.slice('aws:'.length) })
+  const { openSecretsManager } = await import('./secrets/aws-client.ts')
+  return openSecretsManager(url.slice('aws:'.length))
 }
 
 async function eventsOf(variables: Variables): Promise<Events> {
@@ -135,9 +132,6 @@ async function eventsOf(variables: Variables): Promise<Events> {
   if (url === 'none') return { put: async () => {} }
   if (url.startsWith('file:')) return fileEvents(folder(url))
   if (!url.startsWith('bus:')) throw unknown('LONGSHORE_EVENTS', url, 'bus:name, file:/path or none')
-  const [{ EventBridgeClient }, { eventBusEvents }] = await Promise.all([
-    import('@aws-sdk/client-eventbridge'),
-    import('./events/bus.ts'),
-  ])
-  return eventBusEvents({ client: new EventBridgeClient({}), busName: url.slice('bus:'.length), source: 'longshore' })
+  const { openBus } = await import('./events/bus-client.ts')
+  return openBus(url.slice('bus:'.length))
 }

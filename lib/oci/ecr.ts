@@ -10,7 +10,7 @@ import { type BasicCredentials, ECR_HOST } from './auth.ts'
 export async function ecrToken(host: string): Promise<BasicCredentials> {
   if (!ECR_HOST.test(host)) throw new LongshoreError('registry-unauthorized', `${host} is not an ECR host`)
   const region = /\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws/.exec(host)?.[1] ?? ''
-  const { ECRClient, GetAuthorizationTokenCommand } = await import('@aws-sdk/client-ecr')
+  const { ECRClient, GetAuthorizationTokenCommand } = await import('./ecr-client.ts')
   const client = new ECRClient({ region, useFipsEndpoint: host.includes('.ecr-fips.') })
   try {
     const answer = await client.send(new GetAuthorizationTokenCommand({}))
