@@ -1,5 +1,5 @@
-// Bundles functions/ and lib/local into dist/. Plain esbuild: 0.5 s, one file per function, byte-equal across runs.
-
+// Bundles functions/ and lib/local into dist/. Plain esbuild: half a second, one file per function, the same bytes
+// for the same sources. What it leaves out, and how much that is: docs/decisions/0003-bundles.md.
 import { readdirSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -19,20 +19,59 @@ const onlyEnglish = {
   },
 }
 
+/**
+ * A Lambda function gets its credentials in its environment; the SDK's default chain also brings SSO, profiles, web
+ * identity, processes and instance metadata, a tenth of a megabyte that is loaded at every cold start.
+ */
+const credentialsFromEnvironment = {
+  name: 'credentials-from-environment',
+  setup(build) {
+    build.onLoad({ filter: /credential-provider-node[\\/]dist-es[\\/]index\.js$/ }, () => ({
+      contents:
+        'import { fromEnv } from "@aws-sdk/credential-provider-env"; export const defaultProvider = () => fromEnv()',
+      loader: 'js',
+      resolveDir: join(root, 'node_modules/@aws-sdk/credential-provider-node/dist-es'),
+    }))
+  },
+}
+
+/**
+ * The SDK describes every operation of a service in one module of constants. Written with computed keys and calls at top
+ * level they look like side effects, so nothing of them is ever dropped. Keys are written out and calls marked pure
+ * here; the registration of errors stays, it is how errors get their classes.
+ */
+const droppableSchemas = {
+  name: 'droppable-schemas',
+  setup(build) {
+    build.onLoad({ filter: /@aws-sdk[\\/].*dist-es[\\/].*schemas_0\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      const names = new Map(
+        [...source.matchAll(/^const (_\w+) = ("[^"\n]*");$/gm)].map(([, name, text]) => [name, text]),
+      )
+      const contents = source.replace(/\[(_\w+)\]:/g, (whole, name) =>
+        names.has(name) ? `${names.get(name)}:` : whole,
+      )
+      return { contents, loader: 'js' }
+    })
+  },
+}
+
+/** For its version alone, every client brings its whole package.json. */
+const versionOnly = {
+  name: 'version-only',
+  setup(build) {
+    build.onLoad({ filter: /@aws-sdk[\\/][^\\/]+[\\/]package\.json$/ }, async ({ path }) => {
+      const { version } = JSON.parse(await readFile(path, 'utf8'))
+      return { contents: JSON.stringify({ version }), loader: 'json' }
+    })
+  },
+}
+
 export async function build({ metafile = false } = {}) {
   const functions = readdirSync(join(root, 'functions'))
     .filter((name) => name.endsWith('.ts'))
     .map((name) => join(root, 'functions', name))
-  const common = {
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    // The ES module builds of the SDK shrink to two thirds of the CommonJS ones.
-    mainFields: ['module', 'main'],
-    logLevel: 'warning',
-    plugins: [onlyEnglish],
-    metafile,
-  }
+  const common = { bundle: true, platform: 'node', target: 'node20', logLevel: 'warning', metafile }
   const [cloud] = await Promise.all([
     esbuild({
       ...common,
@@ -41,6 +80,9 @@ export async function build({ metafile = false } = {}) {
       format: 'cjs',
       minify: true,
       legalComments: 'none',
+      // The ES module builds of the SDK shrink to two thirds of the CommonJS ones.
+      mainFields: ['module', 'main'],
+      plugins: [onlyEnglish, credentialsFromEnvironment, droppableSchemas, versionOnly],
     }),
     esbuild({
       ...common,
@@ -51,7 +93,6 @@ export async function build({ metafile = false } = {}) {
       outdir: join(root, 'dist/local'),
       outExtension: { '.js': '.mjs' },
       format: 'esm',
-      splitting: false,
       packages: 'external',
       sourcemap: 'inline',
     }),

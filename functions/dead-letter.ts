@@ -6,9 +6,8 @@ import { handleDeadLetter } from '../lib/job/dead-letter.ts'
 import { jobTypes } from '../lib/jobs.ts'
 import { operatorLog } from '../lib/operator-log.ts'
 
-const app = createApp(process.env, { types: jobTypes, log: operatorLog('dead-letter'), keepClientsMs: 0 })
+const app = createApp(process.env, { types: jobTypes, log: operatorLog('dead-letter') })
 
 export async function handler(event: SQSEvent): Promise<SQSBatchResponse> {
-  const env = await app
-  return await consume(event, (message) => handleDeadLetter(message.body, env))
+  return await consume(event, (message) => handleDeadLetter(message.body, app))
 }

@@ -1,16 +1,22 @@
 /** The worker pool of the job type `scan`: one message, one job. */
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { createApp } from '../lib/app.ts'
+import { openBlobs } from '../lib/blobs/open.ts'
 import { consume, invocationOf } from '../lib/consume.ts'
 import { typesOf } from '../lib/job/types.ts'
 import { work } from '../lib/job/work.ts'
+import { openRegistries } from '../lib/oci/open-registries.ts'
 import { operatorLog } from '../lib/operator-log.ts'
 import { scan } from '../lib/scan/job.ts'
 
-const app = createApp(process.env, { types: typesOf([scan]), log: operatorLog('scan'), keepClientsMs: 0 })
+const app = createApp(process.env, {
+  types: typesOf([scan]),
+  log: operatorLog('scan'),
+  blobs: openBlobs,
+  registries: openRegistries,
+})
 
 export async function handler(event: SQSEvent, context: Context): Promise<SQSBatchResponse> {
-  const env = await app
   const invocation = invocationOf(context)
-  return await consume(event, (message) => work(message, env, invocation))
+  return await consume(event, (message) => work(message, app, invocation))
 }

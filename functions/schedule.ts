@@ -4,8 +4,8 @@ import { jobTypes } from '../lib/jobs.ts'
 import { operatorLog } from '../lib/operator-log.ts'
 import { fireDue } from '../lib/schedule/due.ts'
 
-const app = createApp(process.env, { types: jobTypes, log: operatorLog('schedule'), keepClientsMs: 0 })
+const app = createApp(process.env, { types: jobTypes, log: operatorLog('schedule') })
 
 export async function handler(): Promise<{ fired: number }> {
-  return { fired: await fireDue(await app) }
+  return { fired: await fireDue(app) }
 }
