@@ -53,6 +53,7 @@ async function copy(source: string, target: string): Promise<void> {
     progress: () => {},
     signal: new AbortController().signal,
     clock: systemClock,
+    limits: defaultLimits,
     blobs: undefined as never, // a replication keeps nothing
     registry,
     checkpoint: undefined,
@@ -67,7 +68,7 @@ async function copy(source: string, target: string): Promise<void> {
       throw new Error('handed over')
     },
   }
-  const { result } = await runReplicate({ source, target }, context, defaultLimits)
+  const { result } = await runReplicate({ source, target }, context)
   registry.close()
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage()
   console.log(JSON.stringify({ cpuMs: (userCPUTime + systemCPUTime) / 1_000, rssMiB: maxRSS / 1_024, result }))

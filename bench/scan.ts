@@ -56,6 +56,7 @@ async function coldScan() {
     progress() {},
     signal,
     clock: systemClock,
+    limits,
     blobs: memoryBlobs(),
     registry: open,
     checkpoint: undefined,

@@ -5,7 +5,8 @@
 import type * as z from 'zod'
 import type { BlobStore } from '../blobs/port.ts'
 import type { Clock } from '../clock.ts'
-import type { Json, Status } from '../glossary.ts'
+import type { Limits } from '../config.ts'
+import type { Json } from '../glossary.ts'
 import type { OpenRegistry, Reference } from '../oci/types.ts'
 
 /** How far a job is; all counts only rise. */
@@ -42,6 +43,7 @@ export interface JobContext {
   /** Aborts on stop, on a lost lease and at the end of the function's time. Pass it down to the socket. */
   signal: AbortSignal
   clock: Clock
+  limits: Limits
   blobs: BlobStore
   /** Clients are kept for the invocation; credentials are looked up now, not at submit. */
   registry: OpenRegistry
@@ -116,12 +118,4 @@ export interface JobType<Params = never> {
 /** Keeps the type of the parameters between schema and run. */
 export function defineJobType<Params>(definition: JobType<Params>): JobType<Params> {
   return definition
-}
-
-/** The seed's Job interface of 2017 (id, type, log location, guarded status, late initialisation), as a view. */
-export interface Job {
-  readonly id: string
-  readonly type: string
-  readonly logLocation: string
-  status(): Promise<Status>
 }

@@ -35,7 +35,7 @@ export interface Environment {
   types: JobTypes
   log: OperatorLog
   /** Registry clients with the tenant's registry objects and credentials, kept for one invocation. */
-  registries: (tenant: string) => OpenRegistry
+  registries: (tenant: string) => OpenRegistry & { close?: () => void }
   /**
    * Milliseconds since the epoch: workers that claimed before are known to be dead, whatever their lease says, and
    * messages sent before are known to be gone. Set by who holds an exclusive lock on the data (0: nobody knows).

@@ -4,6 +4,7 @@ import type { Json } from '../glossary.ts'
 import { apply, readJob } from './apply.ts'
 import type { JobContext, JobResult, JobType, Progress } from './define.ts'
 import type { Environment, Invocation } from './environment.ts'
+import { type Job, jobOf } from './job.ts'
 import { executionKey } from './keys.ts'
 import { runLog } from './log.ts'
 import type { JobRecord } from './record.ts'
@@ -49,6 +50,12 @@ export async function run(
     bytes: { done: 0, total: 0 },
   }
   const state = { phase: type.phases[0] ?? '', progress, dirty: false }
+  // Late initialisation: parameters from the record and credentials from their store, now, by the worker.
+  let initialised: ReturnType<Job['init']> | undefined
+  const opened = () => {
+    initialised ??= jobOf(job, env).init(type)
+    return initialised
+  }
   const handOverMs = Math.min(limits.handOverMs, invocation.timeoutMs * 0.2)
 
   const context: JobContext = {
@@ -69,7 +76,8 @@ export async function run(
     signal: over.signal,
     clock,
     blobs: env.blobs,
-    registry: env.registries(job.tenant),
+    registry: (host) => opened().registry(host),
+    limits,
     checkpoint: job.checkpoint,
     remainingMs: () => invocation.remainingMs() - handOverMs,
     cancel(reason) {
@@ -89,12 +97,12 @@ export async function run(
   const watcher = watch(job, env, state, watching.signal, (outcome) => over.abort(new Ending(outcome)), context)
   let outcome: Outcome
   try {
-    // Late initialisation: parameters are read from the record and credentials looked up now, by the worker.
-    const params = type.params.parse(job.params)
-    const result = await type.run(params, context)
+    const result = await type.run(opened().params, context)
     outcome = { kind: 'success', result }
   } catch (thrown) {
     outcome = outcomeOf(thrown, over.signal)
+  } finally {
+    initialised?.registry.close?.()
   }
   watching.abort()
   await watcher

@@ -1,8 +1,9 @@
 /** After a run: which transition its outcome asks for, written, and what follows from it. */
 import { LongshoreError } from '../errors.ts'
-import { apply, persist, readJob } from './apply.ts'
+import { persist, readJob } from './apply.ts'
 import { ending, jobErrorOf } from './ending.ts'
 import type { Environment } from './environment.ts'
+import { jobOf } from './job.ts'
 import { messageOf, queueOf } from './message.ts'
 import type { JobRecord } from './record.ts'
 import type { FinishedRun } from './run.ts'
@@ -14,7 +15,8 @@ export async function settle(job: JobRecord, finished: FinishedRun, env: Environ
   const pause = (n: number) => env.clock.sleep(200 * 2 ** n)
   const { outcome } = finished
   if (outcome.kind === 'fenced') return
-  const write = (transition: transitions.Transition) => persist(4, pause, () => apply(env.store, job, transition))
+  const write = (transition: transitions.Transition) =>
+    persist(4, pause, () => jobOf(job, env).updateStatus(transition))
   const stopped = () => {
     const error = { code: 'stopped-by-user' as const, message: 'stopped while it ran', retryable: true }
     return transitions.settleStop(

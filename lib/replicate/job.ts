@@ -6,7 +6,7 @@
  * submit, so a second run sets it to what it already is.
  */
 import * as z from 'zod'
-import { LIMITS, type Limits, readLimits } from '../config.ts'
+import { LIMITS, type Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
 import { formatReference, parseReference } from '../oci/reference.ts'
@@ -88,11 +88,12 @@ export const replicate = defineJobType<ReplicateParams>({
   limits: { pool: { interactive: 4, bulk: 8 }, maxAttempts: 5, timeoutSeconds: 900 },
   image: (params) => ({ reference: parseReference(params.source), pointer: '/source' }),
   otherHosts: (params) => [{ host: parseReference(params.target).registry, pointer: '/target' }],
-  run: (params, context) => runReplicate(params, context, readLimits(process.env)),
+  run: runReplicate,
 })
 
 /** The run of a replicate job; `limits` as an argument for tests and the benchmark. */
-export async function runReplicate(params: ReplicateParams, context: JobContext, limits: Limits): Promise<JobResult> {
+export async function runReplicate(params: ReplicateParams, context: JobContext): Promise<JobResult> {
+  const { limits } = context
   const { signal, image, log } = context
   const reference = parseReference(params.target)
   const tag = reference.tag ?? 'latest'

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import * as z from 'zod'
 import { type Advisories, createAdvisories } from '../advisories/open.ts'
 import type { BlobStore } from '../blobs/port.ts'
-import { LIMITS, type Limits, readLimits } from '../config.ts'
+import { LIMITS, type Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { SEVERITIES } from '../glossary.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
@@ -55,12 +55,12 @@ export const scan = defineJobType<ScanParams>({
   limits: { pool: { interactive: 4, bulk: 8 }, maxAttempts: 5, timeoutSeconds: 300 },
   image: (params) => ({ reference: parseReference(params.image), pointer: '/image' }),
   otherHosts: () => [],
-  run: (params, context) => runScan(params, context, readLimits(process.env)),
+  run: runScan,
 })
 
-/** The run of a scan job; `limits` as an argument for tests and the benchmark. */
-export async function runScan(params: ScanParams, context: JobContext, limits: Limits): Promise<JobResult> {
-  const { log, blobs } = context
+/** The run of a scan job. */
+export async function runScan(params: ScanParams, context: JobContext): Promise<JobResult> {
+  const { log, blobs, limits } = context
   const { inventory, reused } = await takeInventory(params, context, limits)
 
   context.phase('match')

@@ -55,7 +55,7 @@ async function replicate(source: string, target: string) {
     checkpoint: undefined,
     remainingMs: () => 600_000,
   } as unknown as JobContext // the endings are not reached here
-  return (await runReplicate({ source, target }, context, defaultLimits)).result
+  return (await runReplicate({ source, target }, context)).result
 }
 
 /** The digest as skopeo sees it. */

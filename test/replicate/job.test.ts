@@ -109,6 +109,7 @@ function runOf(source: string, repository: string, digest: string, more: Partial
     progress: () => {},
     signal: new AbortController().signal,
     clock: systemClock,
+    limits,
     blobs: undefined as never, // a replication keeps nothing
     registry: open,
     checkpoint: undefined,
@@ -127,7 +128,7 @@ function runOf(source: string, repository: string, digest: string, more: Partial
   return { phases, log, context }
 }
 
-const replicating = (params: ReplicateParams, { context }: Run) => runReplicate(params, context, limits)
+const replicating = (params: ReplicateParams, { context }: Run) => runReplicate(params, context)
 const methods = (running: RunningRegistry) => running.requests.map((request) => request.method)
 
 describe('a replication', () => {
@@ -271,7 +272,7 @@ describe('a replication', () => {
     const arrived = () => to.requests.some(({ method, status }) => method === 'PUT' && status === 201)
     const run = runOf(from.host, 'a', image.digest, { remainingMs: () => (arrived() ? 0 : 600_000) })
     const one = { ...limits, blobsInParallelMax: 1 }
-    const handed = (await failure(runReplicate(params, run.context, one))) as HandedOver
+    const handed = (await failure(runReplicate(params, { ...run.context, limits: one }))) as HandedOver
     expect(handed.checkpoint).toMatchObject({ copied: 1, stuck: 0 })
     expect(await clientOf(to.host).resolve('a', '1')).toBeUndefined()
     const { result } = await replicating(params, runOf(from.host, 'a', image.digest, { checkpoint: handed.checkpoint }))

@@ -57,7 +57,7 @@ describe('a scan', () => {
   const run = async (digest: string, platform?: string, changes: Partial<JobContext> = {}) => {
     world.registry.requests.length = 0
     const context = world.context(digest, changes)
-    const { result, reportKey } = await runScan(params(platform), context, defaultLimits)
+    const { result, reportKey } = await runScan(params(platform), context)
     const report: Report = JSON.parse(Buffer.from((await world.blobs.get(reportKey!))!).toString())
     return { context, result, reportKey, report }
   }

@@ -76,6 +76,7 @@ function contextOf(
     },
     signal: new AbortController().signal,
     clock: systemClock,
+    limits: defaultLimits,
     blobs,
     registry: open,
     checkpoint: undefined,
