@@ -16,6 +16,7 @@ import { at, copyBlobs, type End } from './copy.ts'
 import { eachInParallel } from './parallel.ts'
 import { type Plan, planCopy, readRoot } from './plan.ts'
 import { parsePlatform } from './platforms.ts'
+import { replicateMany } from './policy.ts'
 import { Tally } from './tally.ts'
 import { TimeBudget } from './time-budget.ts'
 
@@ -88,6 +89,7 @@ export const replicate = defineJobType<ReplicateParams>({
   limits: { pool: { interactive: 4, bulk: 8 }, maxAttempts: 5, timeoutSeconds: 900 },
   image: (params) => ({ reference: parseReference(params.source), pointer: '/source' }),
   otherHosts: (params) => [{ host: parseReference(params.target).registry, pointer: '/target' }],
+  bulk: replicateMany,
   run: runReplicate,
 })
 

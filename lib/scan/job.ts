@@ -19,6 +19,7 @@ import { buildReport } from './match.ts'
 import { mergeLayers } from './merge.ts'
 import { ANALYZER_VERSION, type ImageInventory } from './model.ts'
 import { PLATFORM_PATTERN, parsePlatform } from './platform.ts'
+import { scanMany } from './policy.ts'
 import { readLayers } from './read-layers.ts'
 import { findSubject } from './target.ts'
 
@@ -55,6 +56,7 @@ export const scan = defineJobType<ScanParams>({
   limits: { pool: { interactive: 4, bulk: 8 }, maxAttempts: 5, timeoutSeconds: 300 },
   image: (params) => ({ reference: parseReference(params.image), pointer: '/image' }),
   otherHosts: () => [],
+  bulk: scanMany,
   run: runScan,
 })
 
