@@ -43,6 +43,12 @@ export class Placeholders {
   }
 }
 
+/**
+ * What an operand of AND and OR needs parentheses for. No others are written: dynalite's parser backtracks at each, and
+ * with parentheses around every comparison reading a claim's condition took longer than all the rest of the claim.
+ */
+const isCompound = ({ op }: Condition): boolean => op === 'and' || op === 'or' || op === '<>'
+
 /** A ConditionExpression that is true exactly when `holds` is. Throws `internal` when DynamoDB would refuse it. */
 export function conditionExpression(condition: Condition, places: Placeholders): string {
   switch (condition.op) {
@@ -50,7 +56,9 @@ export function conditionExpression(condition: Condition, places: Placeholders):
     case 'or':
       assertOperands(condition.conditions)
       return condition.conditions
-        .map((part) => `(${conditionExpression(part, places)})`)
+        .map((part) =>
+          isCompound(part) ? `(${conditionExpression(part, places)})` : conditionExpression(part, places),
+        )
         .join(condition.op === 'and' ? ' AND ' : ' OR ')
     case 'not':
       return `NOT (${conditionExpression(condition.condition, places)})`

@@ -62,7 +62,7 @@ test('a write compiles to one conditional request with every name and value behi
       Key: { pk: { S: 'J#t#1' }, sk: { S: '#' } },
       UpdateExpression: 'SET #n0 = :v0, #n1 = :v1, #n2 = if_not_exists(#n2, :v2) ADD #n3 :v3 REMOVE #n4',
       ConditionExpression:
-        '(#n0 IN (:v4, :v5)) AND (attribute_type(#n5, :v7) AND #n5 <> :v6) AND (attribute_not_exists(#n4))',
+        '#n0 IN (:v4, :v5) AND (attribute_type(#n5, :v7) AND #n5 <> :v6) AND attribute_not_exists(#n4)',
       ExpressionAttributeNames: {
         '#n0': 'status',
         '#n1': 'lease',
