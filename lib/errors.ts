@@ -36,6 +36,8 @@ export const ERRORS = {
   'report-not-found': row('permanent', 404, 4, 'The job has no report'),
   conflict: row('permanent', 409, 2, 'The current state does not allow this'),
   'report-not-ready': row('permanent', 409, 2, 'The report is not ready yet'),
+  // A browser cannot send JSON across sites without asking first; every other type could come from any web page.
+  'unsupported-content-type': row('permanent', 415, 2, 'The content type is not supported'),
   'request-too-large': row('permanent', 413, 2, 'The request is too large'),
   'idempotency-key-reused': row('permanent', 422, 2, 'The idempotency key was used with another request'),
   'registry-not-allowed': row('permanent', 422, 6, 'The registry is not allowed'),

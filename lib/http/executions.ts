@@ -1,15 +1,28 @@
 /** /v1/executions: bulk requests, list, get, stop. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { LongshoreError } from '../errors.ts'
-import type { Json } from '../glossary.ts'
-import { createExecution, executionOfItem, requireExecution, stopExecution } from '../job/execution.ts'
+import {
+  createExecution,
+  type ExecutionRecord,
+  executionOfItem,
+  requireExecution,
+  stopExecution,
+} from '../job/execution.ts'
 import { ID_PATTERN, newId } from '../job/id.ts'
 import { executionListPartition } from '../job/keys.ts'
-import { listJobs } from '../job/list.ts'
+import { CURSOR_PATTERN, listJobs } from '../job/list.ts'
 import { isExpired } from '../job/record.ts'
-import { checkPolicy } from '../schedule/policy.ts'
-import { executionResource, executionSchema, json, problems } from './resources.ts'
-import { type Api, type ApiEnvironment, decodeCursor, encodeCursor, nextLink, referenceText } from './server.ts'
+import { checkBulk, requestSchema } from '../schedule/policy.ts'
+import { executionResource, executionSchema, json, oneOf, problems } from './resources.ts'
+import {
+  type Api,
+  type ApiEnvironment,
+  decodeCursor,
+  encodeCursor,
+  nextLink,
+  referenceText,
+  sentBody,
+} from './server.ts'
 
 const FAILURES_SHOWN = 100
 const idParam = z.object({ id: z.string().openapi({ param: { name: 'id', in: 'path' } }) })
@@ -24,13 +37,12 @@ const checked = (id: string): string => {
 }
 
 export function executionRoutes(app: Api, env: ApiEnvironment): void {
+  const shapes = [...env.types.values()].flatMap((type) => (type.bulk ? [requestSchema(type.type, type.bulk)] : []))
   const createOne = createRoute({
     method: 'post',
     path: '/v1/executions',
     summary: 'Run a type over many images once (a policy without a schedule)',
-    request: {
-      body: { required: true, content: { 'application/json': { schema: z.looseObject({ type: z.string() }) } } },
-    },
+    request: { body: { required: true, content: { 'application/json': { schema: oneOf(shapes) } } } },
     responses: {
       202: { ...json(executionSchema, 'Accepted'), headers: { Location: { schema: { type: 'string' } } } },
       ...problems(400, 413, 422),
@@ -38,8 +50,7 @@ export function executionRoutes(app: Api, env: ApiEnvironment): void {
   })
   app.openapi(createOne, async (c) => {
     const tenant = env.tenantOf(c.req.raw)
-    const body = (await c.req.json()) as { [name: string]: Json }
-    const { type, spec } = await checkPolicy(tenant, { name: 'request', ...body }, env)
+    const { type, spec } = await checkBulk(tenant, await sentBody(c), env)
     const { execution } = await createExecution(
       { id: newId(env.clock, env.random), tenant, type, trigger: 'request', spec },
       env,
@@ -54,7 +65,7 @@ export function executionRoutes(app: Api, env: ApiEnvironment): void {
     path: '/v1/executions',
     summary: 'List executions, newest first',
     request: {
-      query: z.object({
+      query: z.strictObject({
         policy: z.string().regex(ID_PATTERN, 'is not a policy id').optional(),
         limit: z.coerce.number().int().min(1).max(env.limits.pageItemsMax).optional(),
         cursor: z.string().max(512).optional(),
@@ -67,13 +78,7 @@ export function executionRoutes(app: Api, env: ApiEnvironment): void {
   })
   app.openapi(list, async (c) => {
     const { policy, limit = 20, cursor } = c.req.valid('query')
-    const page = await listExecutions(
-      env.tenantOf(c.req.raw),
-      policy,
-      limit,
-      z.string().max(60).optional().catch(undefined).parse(decodeCursor(cursor)),
-      env,
-    )
+    const page = await listExecutions(env.tenantOf(c.req.raw), policy, limit, decodeCursor(cursor, CURSOR_PATTERN), env)
     const executions = await Promise.all(page.executions.map((execution) => executionResource(execution, env)))
     const next = page.next ? encodeCursor(page.next) : null
     const headers: Record<string, string> = next ? { link: nextLink(c.req.url, next) } : {}
@@ -121,39 +126,44 @@ export function executionRoutes(app: Api, env: ApiEnvironment): void {
   })
 }
 
-/** Month by month backwards from the newest, as far as the history goes. */
+/** Month by month backwards from the newest, as far as the history goes; reads a bounded number of records. */
 export async function listExecutions(
   tenant: string,
   policy: string | undefined,
   limit: number,
   after: string | undefined,
   env: ApiEnvironment,
-) {
-  const executions: ReturnType<typeof executionOfItem>[] = []
-  const start = after ? Number(after.slice(0, 13)) : env.clock.now()
-  const oldest = env.clock.now() - env.limits.historyDays * 86_400_000
-  const month = new Date(Number.isFinite(start) ? start : env.clock.now())
+): Promise<{ executions: ExecutionRecord[]; next?: string }> {
+  const { store, clock, limits } = env
+  const executions: ExecutionRecord[] = []
+  const month = new Date(after ? Number(after.slice(0, 13)) : clock.now())
   month.setUTCDate(1)
-  for (; month.getTime() > oldest - 31 * 86_400_000; month.setUTCMonth(month.getUTCMonth() - 1)) {
-    const page = await env.store.query({
+  const oldest = clock.now() - (limits.historyDays + 31) * 86_400_000
+  let last = after
+  for (let looked = 0; month.getTime() > oldest; ) {
+    const page = await store.query({
       index: 'members',
       pk: executionListPartition(tenant, month.toISOString().slice(0, 7).replace('-', '')),
-      ...(after ? { to: after } : {}),
+      ...(last ? { to: last } : {}),
       reverse: true,
-      limit: env.limits.listKeysMax,
+      // Most are shown, unless a policy is asked for; one more is the cursor itself.
+      limit: Math.min(1_000, policy ? limits.listKeysMax : limit + 1),
     })
-    const keys = page.items.filter((item) => item.m_sk !== after)
-    const items = new Map(
-      (await env.store.getMany(keys.map(({ pk, sk }) => ({ pk, sk })))).map((item) => [item.pk, item]),
-    )
+    const keys = page.items.filter((item) => item.m_sk !== last)
+    const items = await store.getMany(keys.map(({ pk, sk }) => ({ pk, sk })))
+    const byKey = new Map(items.map((item) => [item.pk, item]))
     for (const key of keys) {
-      const item = items.get(key.pk)
-      if (!item || isExpired(item, env.clock.now())) continue
+      last = String(key.m_sk)
+      const item = byKey.get(key.pk)
+      if (!item || isExpired(item, clock.now())) continue
       const execution = executionOfItem(item)
       if (policy && execution.policy !== policy) continue
       executions.push(execution)
-      if (executions.length >= limit) return { executions, next: String(key.m_sk) }
+      if (executions.length >= limit) return { executions, next: last }
     }
+    looked += keys.length
+    if (looked >= limits.listKeysMax && last) return { executions, next: last }
+    if (page.cursor === undefined) month.setUTCMonth(month.getUTCMonth() - 1)
   }
   return { executions }
 }

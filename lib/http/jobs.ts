@@ -1,19 +1,20 @@
 /** /v1/jobs: submit, get with wait, list, log, report, stop, retry. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { LongshoreError } from '../errors.ts'
+import { asLongshoreError, LongshoreError } from '../errors.ts'
 import { type Json, STATUSES, type Status } from '../glossary.ts'
 import { readJob, requireJob } from '../job/apply.ts'
 import { retryJob, stopJob } from '../job/control.ts'
 import { ID_PATTERN } from '../job/id.ts'
-import { listJobs, readCursor } from '../job/list.ts'
+import { CURSOR_PATTERN, listJobs } from '../job/list.ts'
 import { readLog } from '../job/log.ts'
 import { isTerminal, type JobRecord } from '../job/record.ts'
 import { submit } from '../job/submit.ts'
 import { parseReference } from '../oci/reference.ts'
+import type { Reference } from '../oci/types.ts'
 import { FORMATS, readReport } from '../report/index.ts'
 import { type JobTypeSchemas, jobRequestSchema } from './job-request.ts'
 import { jobResource, jobSchema, json, problems } from './resources.ts'
-import { type Api, type ApiEnvironment, decodeCursor, encodeCursor, nextLink } from './server.ts'
+import { type Api, type ApiEnvironment, badQuery, decodeCursor, encodeCursor, nextLink, sentBody } from './server.ts'
 
 const idParam = z.object({ id: z.string().openapi({ param: { name: 'id', in: 'path' }, description: 'Job id' }) })
 
@@ -42,7 +43,7 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
   })
   app.openapi(submitRoute, async (c) => {
     // As submitted: the validator has checked it, the record keeps what was sent.
-    const body = (await c.req.json()) as { type: string; params: Json }
+    const body = (await sentBody(c)) as { type: string; params: Json }
     const idempotencyKey = c.req.valid('header')['idempotency-key']
     const { job, created } = await submit(
       {
@@ -62,7 +63,7 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
     summary: 'List jobs, newest first',
     description: 'Jobs submitted by hand; with `execution`, the jobs of that execution.',
     request: {
-      query: z.object({
+      query: z.strictObject({
         type: z.string().optional(),
         status: z.string().optional().openapi({ description: 'Comma list of statuses' }),
         image: z
@@ -90,9 +91,7 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
         throw badQuery('status', `"${status.slice(0, 64)}" is not a status; known: ${STATUSES.join(', ')}`)
       return status as Status
     })
-    const cursor = decodeCursor(query.cursor)
-    const after = readCursor(cursor as Json)
-    if (cursor !== undefined && after === undefined) throw badQuery('cursor', 'the cursor is not one this API gave out')
+    const after = decodeCursor(query.cursor, CURSOR_PATTERN)
     const page = await listJobs(
       {
         tenant: env.tenantOf(c.req.raw),
@@ -116,7 +115,7 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
     summary: 'One job; `wait` answers when it has ended or the time is up',
     request: {
       params: idParam,
-      query: z.object({ wait: z.coerce.number().min(0).max(limits.waitSecondsMax).optional() }),
+      query: z.strictObject({ wait: z.coerce.number().min(0).max(limits.waitSecondsMax).optional() }),
     },
     responses: { 200: json(jobSchema, 'The job'), ...problems(404, 422) },
   })
@@ -170,7 +169,7 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
       'A followed log comes in finite answers: reconnect with Last-Event-ID (EventSource does) to get what came since.',
     request: {
       params: idParam,
-      query: z.object({
+      query: z.strictObject({
         after: z.coerce.number().int().min(0).optional().openapi({ description: 'Byte offset to begin at' }),
         follow: z.enum(['0', '1']).optional(),
       }),
@@ -200,8 +199,14 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
     method: 'get',
     path: '/v1/jobs/{id}/report',
     summary: 'The report of a finished scan',
-    request: { params: idParam, query: z.object({ format: z.string().max(32).optional() }) },
-    responses: { 200: { description: 'The report in the format asked for' }, ...problems(400, 404, 409) },
+    request: { params: idParam, query: z.strictObject({ format: z.string().max(32).optional() }) },
+    responses: {
+      200: {
+        description: 'The report in the format asked for',
+        content: Object.fromEntries(FORMATS.map(({ contentType }) => [contentType, { schema: z.string() }])),
+      },
+      ...problems(400, 404, 409, 422),
+    },
   })
   app.openapi(reportRoute, async (c) => {
     const job = await requireJob(
@@ -217,7 +222,7 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
         'unsupported-format',
         `"${name.slice(0, 32)}" is not a report format; known: ${FORMATS.map((known) => known.format).join(', ')}`,
         {
-          errors: [{ pointer: '/query/format', detail: 'unknown format' }],
+          errors: [{ pointer: '/query/format', detail: 'not a report format' }],
         },
       )
     if (!isTerminal(job.status))
@@ -232,14 +237,19 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
   })
 }
 
-const badQuery = (name: string, detail: string): LongshoreError =>
-  new LongshoreError('invalid-value', detail, { errors: [{ pointer: `/query/${name}`, detail }] })
-
 /** A reference without a tag means every tag here. */
 function imageFilter(text: string): { registry: string; repository: string; tag?: string; digest?: string } {
-  const { registry, repository, tag, digest } = parseReference(text)
+  const { registry, repository, tag, digest } = referenceOf(text)
   const named = /:[^/]*$/.test(text.split('@')[0] ?? '')
   return { registry, repository, ...(named && tag ? { tag } : {}), ...(digest ? { digest } : {}) }
+}
+
+function referenceOf(text: string): Reference {
+  try {
+    return parseReference(text)
+  } catch (thrown) {
+    throw badQuery('image', asLongshoreError(thrown).message)
+  }
 }
 
 /** Looks again soon at first, then twice a second: a short job is seen at once, a long one costs little. */

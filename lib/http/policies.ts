@@ -1,7 +1,6 @@
 /** /v1/policies: create, list, get, replace, delete, run. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { LongshoreError } from '../errors.ts'
-import type { Json } from '../glossary.ts'
 import { ID_PATTERN } from '../job/id.ts'
 import { runPolicy } from '../schedule/due.ts'
 import {
@@ -12,8 +11,8 @@ import {
   replacePolicy,
   requirePolicy,
 } from '../schedule/policy.ts'
-import { executionResource, executionSchema, json, policyResource, policySchema, problems } from './resources.ts'
-import { type Api, type ApiEnvironment, decodeCursor, encodeCursor, nextLink } from './server.ts'
+import { executionResource, executionSchema, json, oneOf, policyResource, policySchema, problems } from './resources.ts'
+import { type Api, type ApiEnvironment, decodeCursor, encodeCursor, nextLink, sentBody } from './server.ts'
 
 const idParam = z.object({ id: z.string().openapi({ param: { name: 'id', in: 'path' } }) })
 
@@ -29,16 +28,7 @@ const checked = (id: string): string => {
 export function policyRoutes(app: Api, env: ApiEnvironment): void {
   // The schema is shown in the document; the body is checked against its own type's schema, for errors by field.
   const shapes = [...env.types.values()].flatMap((type) => (type.bulk ? [bodySchema(type.type, type.bulk)] : []))
-  const body = {
-    required: true,
-    content: {
-      'application/json': {
-        schema: z.looseObject({}).openapi({
-          oneOf: shapes.map((shape) => z.toJSONSchema(shape, { io: 'input', unrepresentable: 'any' }) as never),
-        }),
-      },
-    },
-  }
+  const body = { required: true, content: { 'application/json': { schema: oneOf(shapes) } } }
 
   const create = createRoute({
     method: 'post',
@@ -51,7 +41,7 @@ export function policyRoutes(app: Api, env: ApiEnvironment): void {
     },
   })
   app.openapi(create, async (c) => {
-    const policy = await createPolicy(env.tenantOf(c.req.raw), (await c.req.json()) as Json, env)
+    const policy = await createPolicy(env.tenantOf(c.req.raw), await sentBody(c), env)
     return c.json(policyResource(policy, env.clock.now()) as never, 201, { location: `/v1/policies/${policy.id}` })
   })
 
@@ -60,7 +50,7 @@ export function policyRoutes(app: Api, env: ApiEnvironment): void {
     path: '/v1/policies',
     summary: 'List policies',
     request: {
-      query: z.object({
+      query: z.strictObject({
         limit: z.coerce.number().int().min(1).max(env.limits.pageItemsMax).optional(),
         cursor: z.string().max(1_024).optional(),
       }),
@@ -72,8 +62,9 @@ export function policyRoutes(app: Api, env: ApiEnvironment): void {
   })
   app.openapi(list, async (c) => {
     const { limit = 50, cursor } = c.req.valid('query')
-    const page = await listPolicies(env.tenantOf(c.req.raw), limit, decodeCursor(cursor) as Json | undefined, env)
-    const next = page.cursor === undefined ? null : encodeCursor(page.cursor)
+    const after = decodeCursor(cursor, ID_PATTERN)
+    const page = await listPolicies(env.tenantOf(c.req.raw), limit, after, env)
+    const next = page.next === undefined ? null : encodeCursor(page.next)
     const headers: Record<string, string> = next ? { link: nextLink(c.req.url, next) } : {}
     return c.json(
       { policies: page.policies.map((policy) => policyResource(policy, env.clock.now())), next } as never,
@@ -105,7 +96,7 @@ export function policyRoutes(app: Api, env: ApiEnvironment): void {
     const policy = await replacePolicy(
       env.tenantOf(c.req.raw),
       checked(c.req.valid('param').id),
-      (await c.req.json()) as Json,
+      await sentBody(c),
       env,
     )
     return c.json(policyResource(policy, env.clock.now()) as never, 200)

@@ -21,10 +21,9 @@ export interface Problem {
 export function problemOf(thrown: unknown): { problem: Problem; error: LongshoreError } {
   const error = fromHono(thrown) ?? asLongshoreError(thrown)
   const row = ERRORS[error.code]
-  const foreseen = thrown instanceof LongshoreError || error !== thrown
   const detail =
-    error.code === 'internal' && foreseen
-      ? 'something unforeseen happened; the request id finds it in the logs'
+    error.code === 'internal'
+      ? 'something unforeseen happened; repeat the request, and if it stays look at the logs of the api function'
       : error.message
   const problem: Problem = {
     type: `${PROBLEM_BASE}${error.code}`,
@@ -40,18 +39,27 @@ export function problemOf(thrown: unknown): { problem: Problem; error: Longshore
 function fromHono(thrown: unknown): LongshoreError | undefined {
   if (!(thrown instanceof HTTPException)) return undefined
   if (thrown.status === 413) return new LongshoreError('request-too-large', thrown.message)
-  if (thrown.status === 400) {
-    const detail = 'the body is not JSON; send a JSON object with Content-Type: application/json'
-    return new LongshoreError('malformed-request', detail, { errors: [{ pointer: '', detail }] })
-  }
-  return undefined
+  if (thrown.status === 415)
+    return new LongshoreError('unsupported-content-type', 'send the body as JSON with Content-Type: application/json')
+  return thrown.status === 400 ? notJson() : undefined
 }
 
-export function problemResponse(c: Context, thrown: unknown, log: OperatorLog): Response {
+/** The body is not JSON, or there is none. */
+export function notJson(detail = 'the body is not JSON; send a JSON object'): LongshoreError {
+  return new LongshoreError('malformed-request', detail, { errors: [{ pointer: '', detail }] })
+}
+
+export function problemResponse(
+  c: Context,
+  thrown: unknown,
+  log: OperatorLog,
+  more: Record<string, string> = {},
+): Response {
   const { problem, error } = problemOf(thrown)
   if (problem.status >= 500)
     log.error(problem.title, { code: error.code, reason: error.message.slice(0, 500), path: c.req.path })
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
   if (error.retryAfterMs !== undefined) headers['retry-after'] = String(Math.ceil(error.retryAfterMs / 1000))
+  Object.assign(headers, more)
   return c.body(JSON.stringify(problem), problem.status as ContentfulStatusCode, headers)
 }

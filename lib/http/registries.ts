@@ -1,10 +1,12 @@
 /** /v1/registries: list, get, put, delete, test. Passwords go in and never come out. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { asLongshoreError } from '../errors.ts'
+import { asLongshoreError, LongshoreError } from '../errors.ts'
+import type { Json } from '../glossary.ts'
 import { invalid } from '../job/validate.ts'
-import { type RegistryInput, registrySchema } from '../oci/objects.ts'
-import { json, problems } from './resources.ts'
-import type { Api, ApiEnvironment } from './server.ts'
+import { registrySchema } from '../oci/objects.ts'
+import { shownValue } from '../validation.ts'
+import { inputSchema, json, problems } from './resources.ts'
+import { type Api, type ApiEnvironment, sentBody } from './server.ts'
 
 const hostParam = z.object({
   host: z
@@ -60,9 +62,7 @@ export function registryRoutes(app: Api, env: ApiEnvironment): void {
         required: true,
         content: {
           'application/json': {
-            schema: z
-              .looseObject({})
-              .openapi({ ...(z.toJSONSchema(registrySchema.partial({ host: true })) as object) } as never),
+            schema: z.unknown().openapi(inputSchema(registrySchema.omit({ host: true })) as never),
           },
         },
       },
@@ -70,10 +70,20 @@ export function registryRoutes(app: Api, env: ApiEnvironment): void {
     responses: { 200: json(shown, 'Stored; the password is not shown'), ...problems(400, 409, 413, 422) },
   })
   app.openapi(put, async (c) => {
+    const tenant = env.tenantOf(c.req.raw)
     const { host } = c.req.valid('param')
-    const parsed = registrySchema.safeParse({ ...((await c.req.json()) as object), host })
+    const sent = registryBody(await sentBody(c))
+    // The body may repeat the host, as GET shows it; the path is what counts.
+    const parsed = registrySchema.safeParse({ ...sent, host })
     if (!parsed.success) throw invalid(parsed.error as never)
-    return c.json(await env.objects.put(env.tenantOf(c.req.raw), parsed.data as RegistryInput), 200)
+    if (typeof sent.host === 'string' && sent.host.toLowerCase() !== host.toLowerCase())
+      throw pathAndBody(
+        `the body names ${shownValue(sent.host)}, the path ${shownValue(host)}; leave host out of the body`,
+      )
+    const object = await env.objects.put(tenant, parsed.data)
+    // Clients that were opened before know the old password.
+    env.registries(tenant).close?.()
+    return c.json(object, 200)
   })
 
   const remove = createRoute({
@@ -84,7 +94,9 @@ export function registryRoutes(app: Api, env: ApiEnvironment): void {
     responses: { 204: { description: 'Deleted' }, ...problems(404, 409) },
   })
   app.openapi(remove, async (c) => {
-    await env.objects.remove(env.tenantOf(c.req.raw), c.req.valid('param').host)
+    const tenant = env.tenantOf(c.req.raw)
+    await env.objects.remove(tenant, c.req.valid('param').host)
+    env.registries(tenant).close?.()
     return c.body(null, 204)
   })
 
@@ -107,3 +119,15 @@ export function registryRoutes(app: Api, env: ApiEnvironment): void {
     }
   })
 }
+
+/** What was sent, without what only answers have. Throws `invalid-value` for anything but an object. */
+function registryBody(body: Json): { [name: string]: Json | undefined } {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    const detail = `the body is ${shownValue(body)}; send a JSON object such as {"insecure": true}`
+    throw new LongshoreError('invalid-value', detail, { errors: [{ pointer: '', detail }] })
+  }
+  return body
+}
+
+const pathAndBody = (detail: string): LongshoreError =>
+  new LongshoreError('invalid-value', detail, { errors: [{ pointer: '/host', detail }] })

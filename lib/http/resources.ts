@@ -221,6 +221,16 @@ export const problems = (...statuses: number[]) =>
     ]),
   )
 
+/** Any JSON at the validator, one of these shapes in the document: the handler checks it against the type it names. */
+export const oneOf = (shapes: z.ZodType[]) =>
+  z.unknown().openapi({ type: 'object', oneOf: shapes.map(inputSchema) as never })
+
+/** A schema as JSON Schema 2020-12, which is the dialect of OpenAPI 3.1. */
+export function inputSchema(shape: z.ZodType): object {
+  const { $schema: _dialect, ...schema } = z.toJSONSchema(shape, { io: 'input', unrepresentable: 'any' })
+  return schema
+}
+
 export const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
   description,
   content: { 'application/json': { schema } },

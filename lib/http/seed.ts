@@ -5,14 +5,13 @@
 import type { Context } from 'hono'
 import * as z from 'zod'
 import { asLongshoreError, ERRORS, LongshoreError } from '../errors.ts'
-import type { Json } from '../glossary.ts'
 import { readJob } from '../job/apply.ts'
 import { createExecution, stopExecution } from '../job/execution.ts'
 import { ID_PATTERN, newId } from '../job/id.ts'
 import { readLog } from '../job/log.ts'
 import { submit } from '../job/submit.ts'
 import { runPolicy } from '../schedule/due.ts'
-import { requirePolicy } from '../schedule/policy.ts'
+import { checkBulk, type PolicyRecord, requirePolicy } from '../schedule/policy.ts'
 import { listExecutions } from './executions.ts'
 import type { Api, ApiEnvironment } from './server.ts'
 
@@ -45,14 +44,13 @@ export function seedRoutes(app: Api, env: ApiEnvironment): void {
           'malformed-request',
           `operation "${operation.slice(0, 32)}" is not supported; "transfer" is`,
         )
-      if (!repository) return { ids: [(await runPolicy(tenant, policy_id, env)).id] }
-      const policy = await requirePolicy(tenant, policy_id, env)
-      const source = policy.spec.source as { [name: string]: Json } | undefined
-      if (policy.type !== 'replicate' || !source)
-        throw new LongshoreError('policy-not-found', `policy ${policy_id} is no replication policy`)
-      const spec = { ...policy.spec, source: { ...source, repositories: [repository], ...(tags ? { tags } : {}) } }
+      const policy = await replicationPolicy(tenant, policy_id, env)
+      if (!repository) return { ids: [(await runPolicy(tenant, policy.id, env)).id] }
+      if (!policy.enabled) throw new LongshoreError('conflict', `policy ${policy.id} is disabled; enable it first`)
+      const source = { ...(policy.spec.source as object), repositories: [repository], ...(tags ? { tags } : {}) }
+      const { type, spec } = await checkBulk(tenant, { ...policy.spec, type: policy.type, source }, env)
       const { execution } = await createExecution(
-        { id: newId(env.clock, env.random), tenant, type: policy.type, policy: policy.id, trigger: 'manual', spec },
+        { id: newId(env.clock, env.random), tenant, type, policy: policy.id, trigger: 'manual', spec },
         env,
       )
       return { ids: [execution.id] }
@@ -64,10 +62,13 @@ export function seedRoutes(app: Api, env: ApiEnvironment): void {
       const { policy_id, action } = await body(c, actionBody)
       if (action !== 'stop')
         throw new LongshoreError('malformed-request', `unrecognized action "${action.slice(0, 32)}"; "stop" is known`)
-      const policy = await requirePolicy(tenant, policy_id, env)
-      const { executions } = await listExecutions(tenant, policy.id, 100, undefined, env)
-      for (const execution of executions)
-        if (execution.status === 'running') await stopExecution(tenant, execution.id, env)
+      const policy = await replicationPolicy(tenant, policy_id, env)
+      for (let after: string | undefined, more = true; more; more = after !== undefined) {
+        const page = await listExecutions(tenant, policy.id, 100, after, env)
+        for (const { id, status } of page.executions)
+          if (status === 'running') await stopExecution(tenant, id, env).catch(unlessEnded)
+        after = page.next
+      }
       return {}
     }),
   )
@@ -87,6 +88,18 @@ export function seedRoutes(app: Api, env: ApiEnvironment): void {
         'content-disposition': `attachment; filename=job_${id}.log`,
       })
     })
+}
+
+/** Throws `policy-not-found`, also for a policy that scans. */
+async function replicationPolicy(tenant: string, id: string, env: ApiEnvironment): Promise<PolicyRecord> {
+  const policy = ID_PATTERN.test(id) ? await requirePolicy(tenant, id, env) : undefined
+  if (policy?.type === 'replicate') return policy
+  throw new LongshoreError('policy-not-found', `${JSON.stringify(id.slice(0, 64))} is no replication policy`)
+}
+
+/** Ended since it was read: there is nothing to stop. */
+function unlessEnded(thrown: unknown): void {
+  if (asLongshoreError(thrown).code !== 'conflict') throw thrown
 }
 
 function registryOf(env: ApiEnvironment): string {

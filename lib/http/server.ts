@@ -1,11 +1,13 @@
 /** What every route module gets, and the app they register on. */
 import { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { LongshoreError } from '../errors.ts'
+import type { Json } from '../glossary.ts'
 import type { Environment } from '../job/environment.ts'
 import { invalid } from '../job/validate.ts'
 import type { RegistryObjects } from '../oci/objects.ts'
 import type { Reference } from '../oci/types.ts'
-import { problemResponse } from './problem.ts'
+import { notJson, problemResponse } from './problem.ts'
 
 export interface ApiEnvironment extends Environment {
   objects: RegistryObjects
@@ -21,35 +23,60 @@ export type Api = OpenAPIHono
 /** An app whose every error, also the router's and the validator's, is problem+json. */
 export function createServer(env: ApiEnvironment): Api {
   const app: Api = new OpenAPIHono({
-    defaultHook: (result) => {
-      if (!result.success) throw invalid(result.error as never, rootOf(result.target))
+    defaultHook: (result, c) => {
+      if (result.success) return
+      // Without a content type the validator looks at an empty object in place of the body.
+      if (result.target === 'json' && c.req.header('content-type') === undefined) throw noBody()
+      throw invalid(result.error as never, rootOf(result.target))
     },
   })
   app.onError((thrown, c) => problemResponse(c, thrown, env.log))
-  app.notFound((c) =>
-    problemResponse(
-      c,
-      new LongshoreError(
-        'route-not-found',
-        `${c.req.method} ${c.req.path} is not a route; GET /openapi.json lists them`,
-      ),
-      env.log,
-    ),
-  )
-  app.use(async (c, next) => {
-    const length = Number(c.req.header('content-length') ?? 0)
-    if (length > env.limits.requestBytesMax) throw tooLarge(length, env.limits.requestBytesMax)
-    // Without a Content-Length the body itself is measured; API Gateway hands it over whole.
-    if (c.req.raw.body && !c.req.header('content-length')) {
-      const text = await c.req.text()
-      if (Buffer.byteLength(text) > env.limits.requestBytesMax)
-        throw tooLarge(Buffer.byteLength(text), env.limits.requestBytesMax)
+  app.notFound((c) => {
+    const { method, path } = c.req
+    const allowed = methodsOf(app, path)
+    if (allowed.length === 0) {
+      const what = `${method} ${path.slice(0, 200)} is not a route; GET /openapi.json lists them`
+      return problemResponse(c, new LongshoreError('route-not-found', what), env.log)
     }
+    const allow = allowed.join(', ')
+    const what = `${path.slice(0, 200)} does not take ${method}; it takes ${allow}`
+    return problemResponse(c, new LongshoreError('method-not-allowed', what), env.log, { allow })
+  })
+  app.use(async (c, next) => {
+    const { requestBytesMax } = env.limits
+    const length = Number(c.req.header('content-length') ?? 0)
+    if (length > requestBytesMax) throw tooLarge(length, requestBytesMax)
+    // The header is the caller's word only; the body itself is measured. API Gateway hands it over whole.
+    const bytes = c.req.raw.body ? Buffer.byteLength(await c.req.text()) : 0
+    if (bytes > requestBytesMax) throw tooLarge(bytes, requestBytesMax)
     await next()
     c.header('x-content-type-options', 'nosniff')
   })
   return app
 }
+
+/** The methods a path is known under; HEAD goes with GET. */
+function methodsOf(app: Api, path: string): string[] {
+  const known = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((method) =>
+    // What is registered for all methods is the middleware above.
+    app.router.match(method, path)[0].some(([[, route]]) => route.method !== 'ALL'),
+  )
+  return known.includes('GET') ? ['GET', 'HEAD', ...known.slice(1)] : known
+}
+
+/** The body as it was sent. Throws `malformed-request`, also when there is none. */
+export async function sentBody(c: Context): Promise<Json> {
+  const text = await c.req.text()
+  if (text.trim() === '') throw noBody()
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    throw notJson()
+  }
+}
+
+const noBody = (): LongshoreError =>
+  notJson('the body is empty; send a JSON object with Content-Type: application/json')
 
 const tooLarge = (bytes: number, max: number): LongshoreError =>
   new LongshoreError('request-too-large', `the body has ${bytes} bytes, at most ${max} are read`)
@@ -61,18 +88,19 @@ export const referenceText = (reference: Reference): string =>
   `${reference.registry}/${reference.repository}${reference.tag ? `:${reference.tag}` : ''}${reference.digest ? `@${reference.digest}` : ''}`
 
 /** An opaque cursor for a query parameter. */
-export const encodeCursor = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+export const encodeCursor = (place: string): string => Buffer.from(place).toString('base64url')
 
-/** Throws `invalid-value` for what is no cursor of ours. */
-export function decodeCursor(text: string | undefined): unknown {
+/** The text of a cursor that has this form. Throws `invalid-value` for what is no cursor of ours. */
+export function decodeCursor(text: string | undefined, form: RegExp): string | undefined {
   if (text === undefined) return undefined
-  try {
-    return JSON.parse(Buffer.from(text, 'base64url').toString('utf8'))
-  } catch {
-    const detail = 'the cursor is not one this API gave out; leave it out to begin at the newest'
-    throw new LongshoreError('invalid-value', detail, { errors: [{ pointer: '/query/cursor', detail }] })
-  }
+  const place = Buffer.from(text, 'base64url').toString('utf8')
+  if (form.test(place)) return place
+  throw badQuery('cursor', 'the cursor is not one this API gave out; leave it out to begin at the first page')
 }
+
+/** A query parameter with a value that it cannot have. */
+export const badQuery = (name: string, detail: string): LongshoreError =>
+  new LongshoreError('invalid-value', detail, { errors: [{ pointer: `/query/${name}`, detail }] })
 
 /** `Link: <...>; rel="next"` for a page after this one. */
 export function nextLink(url: string, cursor: string): string {

@@ -210,15 +210,17 @@ export async function stopExecution(
 ): Promise<{ execution: ExecutionRecord; already: boolean }> {
   const seen = await requireExecution(tenant, id, env)
   if (seen.stop || seen.status === 'stopped') return { execution: seen, already: true }
+  const ended = (status: ExecutionStatus) =>
+    new LongshoreError('conflict', `execution ${id} has already ended as ${status}; there is nothing to stop`)
+  // Its children may all have ended before the sweep has closed it: that end was shown and stays.
+  const now = seen.fanOut === 'listing' ? seen.status : statusOf(seen, await countChildren(seen, env))
+  if (now !== 'running') throw ended(now)
   try {
     const item = await env.store.update(executionKey(tenant, id), { set: { stop: true } }, eq('status', 'running'))
     return { execution: executionOfItem(item), already: false }
   } catch (thrown) {
     if (!(thrown instanceof ConditionFailed)) throw thrown
-    throw new LongshoreError(
-      'conflict',
-      `execution ${id} has already ended as ${seen.status}; there is nothing to stop`,
-    )
+    throw ended((await requireExecution(tenant, id, env)).status)
   }
 }
 

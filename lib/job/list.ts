@@ -2,7 +2,7 @@
  * Lists of jobs, newest first. Jobs submitted by hand are kept by type and day, children by their execution; a page reads
  * a bounded number of days and records and returns a cursor, so no list ever scans the table.
  */
-import { type Json, STATUSES, type Status } from '../glossary.ts'
+import { STATUSES, type Status } from '../glossary.ts'
 import type { Item } from '../store/port.ts'
 import type { Environment } from './environment.ts'
 import { childrenPartition, dayOf, jobListPartition, MEMBER_SHARDS, STATUS_LETTERS } from './keys.ts'
@@ -151,6 +151,5 @@ function fits(job: JobRecord, filter: JobFilter): boolean {
   )
 }
 
-/** Keeps the type checker honest about what a cursor may be. */
-export const readCursor = (cursor: Json | undefined): string | undefined =>
-  typeof cursor === 'string' && /^\d{13}#[0-9A-Z~]{1,26}$/.test(cursor) ? cursor : undefined
+/** What a cursor looks like: `<created>#<id>`, or a day's end. */
+export const CURSOR_PATTERN = /^\d{13}#[0-9A-Z~]{1,26}$/

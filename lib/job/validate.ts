@@ -1,5 +1,6 @@
 /** Parameters at the border: strict, with a JSON pointer for every fault. */
 import type * as z from 'zod'
+import '../validation.ts'
 import { LongshoreError } from '../errors.ts'
 import type { Json } from '../glossary.ts'
 import type { JobType } from './define.ts'
@@ -21,14 +22,17 @@ export function parseParams(
   return { type, params: parsed.data }
 }
 
+/** A part of a JSON pointer, RFC 6901. */
+const escaped = (part: string): string => part.replaceAll('~', '~0').replaceAll('/', '~1')
+
 /** A failed validation as one error with pointers (RFC 6901). */
 export function invalid(error: z.ZodError, root = ''): LongshoreError {
   const errors = error.issues.slice(0, 20).flatMap((issue) => {
-    const path = issue.path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+    const path = issue.path.map((part) => `/${escaped(String(part))}`).join('')
     if (issue.code === 'unrecognized_keys')
       return issue.keys.map((key) => ({
-        pointer: `${root}${path}/${key.slice(0, 64)}`,
-        detail: `"${key.slice(0, 64)}" is not a known field`,
+        pointer: `${root}${path}/${escaped(key.slice(0, 64))}`,
+        detail: `"${key.slice(0, 64)}" is not a known field; leave it out, GET /openapi.json shows the fields there are`,
       }))
     return [{ pointer: `${root}${path}`, detail: issue.message }]
   })

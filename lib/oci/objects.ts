@@ -8,23 +8,44 @@ import { LongshoreError } from '../errors.ts'
 import type { Json } from '../glossary.ts'
 import { Secret, type SecretStore } from '../secrets/port.ts'
 import type { Item, Store } from '../store/port.ts'
+import '../validation.ts'
 import { normalizeHost } from './reference.ts'
 import type { Credentials, Registry } from './types.ts'
 
-const credentialsSchema = z.union([
-  z.strictObject({ username: z.string().min(1).max(256), password: z.string().min(1).max(16_384) }),
-  z.strictObject({
-    secret: z
-      .string()
-      .min(1)
-      .max(256)
-      .regex(/^[A-Za-z0-9/_+=.@:-]+$/, 'must be a name or an ARN'),
-  }),
-  z.strictObject({ type: z.literal('ecr') }),
-])
+/** No sentence of these repeats a value: what is misspelt here may be a password. */
+const CREDENTIALS_FORMS =
+  'credentials are {"username": ..., "password": ...}, {"secret": "a name or an ARN"} or {"type": "ecr"}, with nothing else in them'
+const text = (name: string, max: number) => {
+  const error = `the ${name} is a text of 1 to ${max} characters`
+  return z.string(error).min(1, error).max(max, error)
+}
+
+const credentialsSchema = z.union(
+  [
+    z.strictObject({ username: text('username', 256), password: text('password', 16_384) }),
+    z.strictObject({
+      secret: text('secret', 256).regex(
+        /^[A-Za-z0-9/_+=.@:-]+$/,
+        'the secret is named by its name or ARN: letters, digits and / _ + = . @ : -',
+      ),
+    }),
+    z.strictObject({ type: z.literal('ecr') }),
+  ],
+  CREDENTIALS_FORMS,
+)
+
+/** A host in its one spelling. */
+const hostSchema = z.string().transform((host, check) => {
+  try {
+    return normalizeHost(host)
+  } catch (error) {
+    check.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+    return z.NEVER
+  }
+})
 
 export const registrySchema = z.strictObject({
-  host: z.string().min(1).max(260),
+  host: hostSchema,
   insecure: z.boolean().optional(),
   allowPrivate: z.boolean().optional(),
   credentials: credentialsSchema.optional(),
@@ -81,7 +102,7 @@ export function readRegistries(text: string | undefined, allowLiteral: boolean):
   for (const input of parsed.data)
     if (!allowLiteral && input.credentials && 'password' in input.credentials)
       fail(`holds a literal password for ${input.host}; put it into Secrets Manager and write {"secret": "its name"}`)
-  return parsed.data.map((input) => ({ ...input, host: normalizeHost(input.host) }))
+  return parsed.data
 }
 
 export function registryObjects(ports: {
@@ -126,13 +147,13 @@ export function registryObjects(ports: {
       return found
     },
     async put(tenant, input) {
-      const host = normalizeHost(input.host)
+      const { host, credentials } = input
       if (fixed.has(host))
         throw new LongshoreError(
           'conflict',
           `registry ${host} is set by LONGSHORE_REGISTRIES and cannot be changed here`,
         )
-      const { credentials } = input
+      const before = await stored(tenant, host)
       if (credentials && 'password' in credentials)
         await secrets.put(
           secretName(tenant, host),
@@ -144,6 +165,8 @@ export function registryObjects(ports: {
         ...registryKey(tenant, host),
         v: 1,
       } as Item)
+      // A password that nothing points to any more does not stay behind.
+      if (hasOwnSecret(before) && !hasOwnSecret(object)) await secrets.delete(secretName(tenant, host))
       return object
     },
     async remove(tenant, host) {
@@ -154,7 +177,7 @@ export function registryObjects(ports: {
           `registry ${object.host} is set by LONGSHORE_REGISTRIES and cannot be removed here`,
         )
       await store.delete(registryKey(tenant, object.host))
-      if (object.credentials && 'username' in object.credentials) await secrets.delete(secretName(tenant, object.host))
+      if (hasOwnSecret(object)) await secrets.delete(secretName(tenant, object.host))
     },
     async find(tenant, host) {
       const input = fixed.get(host)
@@ -177,6 +200,10 @@ export function registryObjects(ports: {
     },
   }
 }
+
+/** Its password was given to the API and stands in the secret store under the host's name. */
+const hasOwnSecret = (object: RegistryObject | undefined): boolean =>
+  object?.credentials !== undefined && 'username' in object.credentials
 
 const objectOfItem = (item: Item): RegistryObject => {
   const { pk: _pk, sk: _sk, v: _v, ...object } = item

@@ -2,8 +2,8 @@
 import { Cron } from 'croner'
 import { LongshoreError } from '../errors.ts'
 
-/** Throws `invalid-value`; `pointer` names the field of the request. */
-export function checkCron(cron: string, timeZone: string): void {
+/** Throws `invalid-value` whose pointer names the field. Without a cron only the zone is looked at. */
+export function checkCron(cron: string | undefined, timeZone: string): void {
   const fail = (pointer: string, detail: string): never => {
     throw new LongshoreError('invalid-value', detail, { errors: [{ pointer, detail }] })
   }
@@ -12,6 +12,7 @@ export function checkCron(cron: string, timeZone: string): void {
   } catch {
     fail('/timeZone', `"${timeZone.slice(0, 64)}" is not a time zone; use an IANA name such as Europe/Berlin`)
   }
+  if (cron === undefined) return
   if (cron.trim().split(/\s+/).length !== 5)
     fail(
       '/cron',

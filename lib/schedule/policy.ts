@@ -10,6 +10,7 @@ import { RECORD_VERSION } from '../job/record.ts'
 import { invalid } from '../job/validate.ts'
 import { absent, eq } from '../store/condition.ts'
 import { ConditionFailed, type Item } from '../store/port.ts'
+import { shownValue } from '../validation.ts'
 import { checkCron, nextRuns } from './cron.ts'
 
 export interface PolicyRecord {
@@ -44,6 +45,10 @@ export const commonPolicyFields = {
 export const policySchema = (type: string, bulk: BulkType): z.ZodObject =>
   z.strictObject({ ...commonPolicyFields, type: z.literal(type), ...bulk.spec.shape })
 
+/** The schema of one run over many images, strict: a schedule belongs to a policy. */
+export const requestSchema = (type: string, bulk: BulkType): z.ZodObject =>
+  z.strictObject({ type: z.literal(type), ...bulk.spec.shape })
+
 export const policyOfItem = (item: Item): PolicyRecord => {
   const { pk: _pk, sk: _sk, o_pk: _op, o_sk: _os, ...record } = item
   return record as unknown as PolicyRecord
@@ -63,19 +68,42 @@ const itemOf = (policy: PolicyRecord): Item => ({
   ...policyOpenKeys(policy),
 })
 
+/** The type that a body names, and how it runs over many images. Throws `invalid-value`. */
+function bulkOf(body: Json, env: Environment): { typeName: string; bulk: BulkType } {
+  const known = [...env.types.values()].filter((type) => type.bulk).map((type) => type.type)
+  const fail = (pointer: string, detail: string): never => {
+    throw new LongshoreError('invalid-value', detail, { errors: [{ pointer, detail }] })
+  }
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    return fail('', `the body is ${shownValue(body)}; send a JSON object with "type", one of ${known.join(', ')}`)
+  const { type: typeName } = body
+  const bulk = typeof typeName === 'string' ? env.types.get(typeName)?.bulk : undefined
+  if (bulk && typeof typeName === 'string') return { typeName, bulk }
+  const wrong = typeName === undefined ? 'the type is missing' : `${shownValue(typeName)} cannot run over many images`
+  return fail('/type', `${wrong}; write one of ${known.join(', ')}`)
+}
+
+/** What runs over which images, without name and schedule. Throws `invalid-value`, `registry-not-allowed`. */
+export async function checkBulk(
+  tenant: string,
+  body: Json,
+  env: Environment,
+): Promise<Pick<PolicyRecord, 'type' | 'spec'>> {
+  const { typeName, bulk } = bulkOf(body, env)
+  const parsed = requestSchema(typeName, bulk).safeParse(body)
+  if (!parsed.success) throw invalid(parsed.error)
+  const { type: _type, ...spec } = parsed.data as { [name: string]: Json }
+  await checkRegistries(tenant, typeName, bulk, spec, env)
+  return { type: typeName, spec }
+}
+
 /** Checks a body against its type's schema, its cron, and that its registries are allowed. Throws `invalid-value`, `registry-not-allowed`. */
 export async function checkPolicy(
   tenant: string,
   body: Json,
   env: Environment,
 ): Promise<Pick<PolicyRecord, 'name' | 'type' | 'spec' | 'cron' | 'timeZone' | 'enabled'>> {
-  const typeName = typeof body === 'object' && body !== null && !Array.isArray(body) ? body.type : undefined
-  const bulk = typeof typeName === 'string' ? env.types.get(typeName)?.bulk : undefined
-  if (!bulk || typeof typeName !== 'string') {
-    const known = [...env.types.values()].filter((type) => type.bulk).map((type) => type.type)
-    const detail = `"${String(typeName).slice(0, 64)}" is not a type of policies; known types: ${known.join(', ')}`
-    throw new LongshoreError('invalid-value', detail, { errors: [{ pointer: '/type', detail }] })
-  }
+  const { typeName, bulk } = bulkOf(body, env)
   const parsed = policySchema(typeName, bulk).safeParse(body)
   if (!parsed.success) throw invalid(parsed.error)
   const {
@@ -91,7 +119,19 @@ export async function checkPolicy(
     timeZone?: string
     enabled?: boolean
   }
-  if (cron !== undefined) checkCron(cron, timeZone)
+  checkCron(cron, timeZone)
+  await checkRegistries(tenant, typeName, bulk, spec, env)
+  return { name, type: typeName, spec, timeZone, enabled, ...(cron === undefined ? {} : { cron }) }
+}
+
+/** That every registry a spec names may be talked to. No socket is opened. */
+async function checkRegistries(
+  tenant: string,
+  typeName: string,
+  bulk: BulkType,
+  spec: { [name: string]: Json },
+  env: Environment,
+): Promise<void> {
   const open = env.registries(tenant)
   const refuse = (pointer: string) => (thrown: unknown) => {
     if (thrown instanceof LongshoreError)
@@ -104,7 +144,6 @@ export async function checkPolicy(
   for (const selector of bulk.selectors(spec as never))
     await open(selector.registry).catch(refuse(typeName === 'scan' ? '/images' : '/source/registry'))
   for (const other of bulk.otherHosts(spec as never)) await open(other.host).catch(refuse(other.pointer))
-  return { name, type: typeName, spec, timeZone, enabled, ...(cron === undefined ? {} : { cron }) }
 }
 
 const schedule = (policy: PolicyRecord, now: number): PolicyRecord => {
@@ -166,12 +205,17 @@ export async function deletePolicy(tenant: string, id: string, env: Environment)
   await env.store.delete(policyKey(tenant, id))
 }
 
+/** In the order of their ids, which is the order they were made in. `after` is the id of the last one seen. */
 export async function listPolicies(
   tenant: string,
   limit: number,
-  cursor: Json | undefined,
+  after: string | undefined,
   env: Pick<Environment, 'store'>,
-): Promise<{ policies: PolicyRecord[]; cursor?: Json }> {
-  const page = await env.store.query({ pk: `P#${tenant}`, limit, ...(cursor === undefined ? {} : { cursor }) })
-  return { policies: page.items.map(policyOfItem), ...(page.cursor === undefined ? {} : { cursor: page.cursor }) }
+): Promise<{ policies: PolicyRecord[]; next?: string }> {
+  const { pk } = policyKey(tenant, '')
+  // "!" sorts before every character of an id, so this is what follows it.
+  const page = await env.store.query({ pk, limit, ...(after === undefined ? {} : { from: `${after}!` }) })
+  const policies = page.items.map(policyOfItem)
+  const last = policies.at(-1)
+  return { policies, ...(page.cursor !== undefined && last ? { next: last.id } : {}) }
 }
