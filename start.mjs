@@ -1,30 +1,34 @@
 // `npm start`: builds, then runs serverless-offline with the local stack, all in this process.
+import './scripts/lifetime.mjs'
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const root = dirname(fileURLToPath(import.meta.url))
 const [major, minor] = process.versions.node.split('.').map(Number)
-if (major < 20 || (major === 20 && minor < 19)) {
-  console.error(`longshore needs Node 20.19 or newer; this is ${process.version}`)
-  process.exit(1)
+if (major < 20 || (major === 20 && minor < 19)) give(`Longshore needs Node 20.19 or newer; this is ${process.version}`)
+
+// Folders are meant from where the command was given.
+for (const name of ['LONGSHORE_DATA', 'LONGSHORE_ADVISORIES', 'LONGSHORE_ENRICHMENT']) {
+  const value = process.env[name]
+  if (value && !/^https?:/.test(value)) process.env[name] = resolve(value)
 }
-process.chdir(root)
+process.chdir(dirname(fileURLToPath(import.meta.url)))
 
-// The terminal may go before anything is up: then nothing must stay behind.
-const parent = process.ppid
-setInterval(() => {
-  if (process.ppid !== parent && process.listenerCount('longshore:stop') === 0) process.exit(0)
-}, 250).unref()
+try {
+  const { build } = await import('./build.mjs')
+  await build()
+} catch (error) {
+  if (error.code === 'ERR_MODULE_NOT_FOUND') give('packages are missing; run npm ci first')
+  // Of mistakes in the sources esbuild has told where and why already.
+  give(`the build failed${error.errors ? '' : `: ${error.stack}`}`)
+}
 
-const { build } = await import('./build.mjs')
-await build()
-
-Object.assign(process.env, {
-  LONGSHORE_BUILT: '1',
-  LONGSHORE_DEMO_SHOWN: '1',
-  SLS_LOG_LEVEL: process.env.SLS_LOG_LEVEL ?? 'warning',
-  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
-})
+process.env.LONGSHORE_BUILT = '1'
+process.env.SLS_LOG_LEVEL ??= 'warning'
 process.argv = [process.argv[0], 'serverless', 'offline', 'start', '--noSponsor', ...process.argv.slice(2)]
 createRequire(import.meta.url)('serverless/scripts/serverless.js')
+
+function give(sentence) {
+  console.error(`longshore: ${sentence}`)
+  process.exit(1)
+}

@@ -47,5 +47,9 @@ async function fingerprintOf(folder: string): Promise<string | undefined> {
     const file = await stat(join(folder, name, 'all.zip')).catch(() => undefined)
     if (file) hash.update(`${name} ${file.size} ${file.mtimeMs}\n`)
   }
+  for (const name of work.enrichment ? await readdir(work.enrichment, { recursive: true }).catch(() => []) : []) {
+    const file = await stat(join(work.enrichment ?? '', name)).catch(() => undefined)
+    if (file?.isFile()) hash.update(`${name} ${file.size} ${file.mtimeMs}\n`)
+  }
   return hash.digest('hex')
 }

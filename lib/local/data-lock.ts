@@ -2,8 +2,8 @@
  * Who owns a data folder. LevelDB locks its folder with an operating system lock, which the kernel drops when the
  * process dies, however it dies: no stale lock file, no process id to compare, no clean-up after a power cut.
  */
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { LongshoreError } from '../errors.ts'
 
@@ -13,11 +13,28 @@ export interface DataLock {
 
 /** Takes the lock in `<dir>/lock`, making the folder when it is new. Throws `config-invalid` when another process has it. */
 export async function lockDataDir(dir: string): Promise<DataLock> {
-  await mkdir(dir, { recursive: true }).catch((cause: Error) => {
-    throw new LongshoreError('config-invalid', `the data folder ${dir} cannot be made: ${cause.message}`, { cause })
+  await makeFolder(dir).catch((cause: Error) => {
+    throw new LongshoreError(
+      'config-invalid',
+      `the data folder ${dir} cannot be made (${cause.message}); set LONGSHORE_DATA to another folder`,
+      { cause },
+    )
   })
   const level = await openLevel(join(dir, 'lock'), dir)
   return { release: () => level.close() }
+}
+
+/** With its parents. Node's own `recursive` never ends where a file system refuses with ENOENT, as /proc does. */
+async function makeFolder(dir: string, parentsToo = true): Promise<void> {
+  try {
+    await mkdir(dir)
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await stat(dir)).isDirectory()) return
+    if (code !== 'ENOENT' || !parentsToo || dirname(dir) === dir) throw thrown
+    await makeFolder(dirname(dir))
+    await makeFolder(dir, false)
+  }
 }
 
 /** Opens a LevelDB store of the data folder. Throws `config-invalid` with one sentence when it is locked or cannot be opened. */

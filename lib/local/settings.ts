@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path'
 import { LongshoreError } from '../errors.ts'
+import { type RegistryInput, readRegistries } from '../oci/objects.ts'
 
 export interface Settings {
   port: number
@@ -14,7 +15,8 @@ export interface Settings {
   /** A folder or URL of `<Ecosystem>/all.zip`; absent: the bundled demo advisories. */
   advisories?: string
   enrichment?: string
-  registries?: string
+  /** Of LONGSHORE_REGISTRIES; empty when it is not set. */
+  registries: RegistryInput[]
   defaultRegistry?: string
   tickSeconds: number
   dynamoEndpoint?: string
@@ -37,16 +39,21 @@ export function readSettings(env: Variables): Settings {
   const path = (value: string) => (/^https?:/.test(value) ? value : resolve(value))
   const optional = (name: string, key: keyof Settings, map = (value: string) => value) =>
     env[name] ? { [key]: map(env[name]) } : {}
+  const port = numberOf('LONGSHORE_PORT', env.LONGSHORE_PORT || '3000', 1, 65_535)
+  const demoPorts = ports.map((text) => numberOf('LONGSHORE_DEMO_PORTS', text, 1, 65_535)) as [number, number]
+  if (!demoOff && new Set([port, ...demoPorts]).size < 3)
+    throw new LongshoreError(
+      'config-invalid',
+      `LONGSHORE_PORT=${port} and LONGSHORE_DEMO_PORTS=${demoPorts} must be three different ports`,
+    )
   return {
-    port: numberOf('LONGSHORE_PORT', env.LONGSHORE_PORT || '3000', 1, 65_535),
-    ...(demoOff
-      ? {}
-      : { demoPorts: ports.map((port) => numberOf('LONGSHORE_DEMO_PORTS', port, 1, 65_535)) as [number, number] }),
+    port,
+    ...(demoOff ? {} : { demoPorts }),
     dataDir: resolve(env.LONGSHORE_DATA || '.longshore'),
     tickSeconds: numberOf('LONGSHORE_TICK_SECONDS', env.LONGSHORE_TICK_SECONDS || '60', 1, 3_600),
     ...optional('LONGSHORE_ADVISORIES', 'advisories', path),
     ...optional('LONGSHORE_ENRICHMENT', 'enrichment', resolve),
-    ...optional('LONGSHORE_REGISTRIES', 'registries'),
+    registries: readRegistries(env.LONGSHORE_REGISTRIES, true),
     ...optional('LONGSHORE_DEFAULT_REGISTRY', 'defaultRegistry'),
     ...optional('AWS_ENDPOINT_URL_DYNAMODB', 'dynamoEndpoint'),
     ...optional('AWS_ENDPOINT_URL_SQS', 'sqsEndpoint'),

@@ -3,18 +3,18 @@
  * minute ticks, two demo registries and the advisory revision. Application code knows nothing of it: this sets
  * endpoints and credentials in the environment and makes the tables and queues that serverless.yml describes.
  */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import { readLimits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { AdvisoryBuilds } from './advisory-builds.ts'
+import { useLocalAws } from './aws-variables.ts'
 import { type DataLock, lockDataDir } from './data-lock.ts'
 import { DEMO_REPOSITORY, DEMO_TAG, seedDemo } from './demo/image.ts'
-import { showDemo } from './demo/show.ts'
+import { showDemo, showWithoutDemo } from './demo/show.ts'
 import { startDynamo } from './dynamo.ts'
 import { Functions, type ServerlessInstance } from './functions.ts'
-import { endOnSignals } from './lifetime.ts'
 import { type Pollers, startPollers } from './pollers/start.ts'
 import { portError, requireFreePort } from './ports.ts'
 import { startRegistry } from './registry/server.ts'
@@ -30,6 +30,15 @@ const GRACE_MS = 500
 
 type Close = () => Promise<unknown>
 
+/** A server that the user named and that cannot be used is told by its variable. */
+const unusable = (variable: string) => (cause: Error) => {
+  throw new LongshoreError(
+    'config-invalid',
+    `${variable}=${process.env[variable]} cannot be used (${cause.message || cause.name}); start that server, or unset the variable to use the embedded one`,
+    { cause },
+  )
+}
+
 export class LocalStack {
   readonly #serverless: ServerlessInstance
   readonly #closes: Close[] = []
@@ -41,33 +50,25 @@ export class LocalStack {
   #sqs!: SQSClient
   #advisories!: AdvisoryBuilds
   #pollers: Pollers | undefined
+  #closing: Promise<void> | undefined
 
   constructor(serverless: ServerlessInstance) {
     this.#serverless = serverless
   }
 
-  /** Before serverless-offline starts. A failure is one sentence and exit 1, and leaves nothing running. */
+  /** What a person is told of a failed start: one sentence, or the stack of what we did not foresee. */
+  sentence(thrown: unknown): string {
+    return thrown instanceof LongshoreError ? thrown.message : String((thrown as Error)?.stack ?? thrown)
+  }
+
+  /** Before serverless-offline starts. When it throws, `close` ends what was started. */
   async prepare(): Promise<void> {
-    try {
-      this.#settings = readSettings(process.env)
-      endOnSignals(() => this.close())
-      await this.#start(this.#settings)
-    } catch (thrown) {
-      const sentence = thrown instanceof LongshoreError ? thrown.message : String((thrown as Error)?.stack ?? thrown)
-      process.stderr.write(`longshore: ${sentence}\n`)
-      await this.close()
-      process.exit(1)
-    }
+    readLimits(process.env)
+    this.#settings = readSettings(process.env)
+    await this.#start(this.#settings)
   }
 
   async #start(settings: Settings): Promise<void> {
-    await mkdir(settings.dataDir, { recursive: true }).catch((cause: Error) => {
-      throw new LongshoreError(
-        'config-invalid',
-        `the data folder ${settings.dataDir} cannot be made (${cause.message}); set LONGSHORE_DATA to another`,
-        { cause },
-      )
-    })
     const lock: DataLock = await lockDataDir(settings.dataDir)
     this.#closes.push(() => lock.release())
     // Whoever holds the lock knows: every former worker is dead and every former message is gone.
@@ -75,15 +76,13 @@ export class LocalStack {
     await requireFreePort(settings.port, 'LONGSHORE_PORT', '3100')
     await this.#startRegistries(settings)
 
-    // Real keys must neither be needed nor used, whatever the user's shell holds.
-    for (const name of ['AWS_PROFILE', 'AWS_SESSION_TOKEN', 'AWS_DEFAULT_PROFILE']) delete process.env[name]
-    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: REGION })
+    useLocalAws(process.env, REGION)
     await Promise.all([this.#startDynamo(settings), this.#startSqs(settings)])
 
     const resources = this.#serverless.service.resources.Resources as Resources
-    const table = await makeTable(resources, new DynamoDBClient({}))
+    const table = await makeTable(resources, new DynamoDBClient({})).catch(unusable('AWS_ENDPOINT_URL_DYNAMODB'))
     this.#sqs = new SQSClient({ requestHandler: { httpAgent: { maxSockets: 256 } } })
-    this.#queueNames = await makeQueues(resources, this.#sqs)
+    this.#queueNames = await makeQueues(resources, this.#sqs).catch(unusable('AWS_ENDPOINT_URL_SQS'))
     this.#functions = new Functions(this.#serverless)
     this.#functions.prepare(settings, this.#environment(settings, table, startedAt))
     this.#advisories = new AdvisoryBuilds(settings, this.#serverless.serviceDir)
@@ -126,7 +125,7 @@ export class LocalStack {
       insecure: true,
       allowPrivate: true,
     }))
-    const own = settings.registries ? (JSON.parse(settings.registries) as { host?: string }[]) : []
+    const own = settings.registries
     const named = new Set(own.map(({ host }) => host))
     const registries = [...demo.filter(({ host }) => !named.has(host)), ...own]
     const defaultRegistry = settings.defaultRegistry ?? demo[0]?.host
@@ -168,18 +167,19 @@ export class LocalStack {
         functionName === 'advisories' ? () => this.#advisories.build() : () => this.#functions.invoke(functionName, {})
       this.#tickers.push(startTicker(seconds === 60 ? settings.tickSeconds : seconds, tick, 'now'))
     }
-    if (settings.demoPorts && process.env.LONGSHORE_DEMO_SHOWN)
-      void showDemo({
-        api: `http://127.0.0.1:${settings.port}`,
-        source: `127.0.0.1:${settings.demoPorts[0]}`,
-        target: `127.0.0.1:${settings.demoPorts[1]}`,
-        image: `${DEMO_REPOSITORY}:${DEMO_TAG}`,
-      })
-    else process.stdout.write(`Longshore answers at http://127.0.0.1:${settings.port}\n`)
+    const api = `http://127.0.0.1:${settings.port}`
+    if (!settings.demoPorts) return showWithoutDemo(api)
+    const [source, target] = settings.demoPorts.map((port) => `127.0.0.1:${port}`) as [string, string]
+    void showDemo({ api, source, target, image: `${DEMO_REPOSITORY}:${DEMO_TAG}`, dataDir: settings.dataDir })
   }
 
-  /** Ends everything; called once, by a signal or a failed start. */
-  async close(): Promise<void> {
+  /** Ends everything, by a signal or a failed start. Called again, it waits for the same end. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     for (const ticker of this.#tickers.splice(0)) ticker.stop()
     this.#advisories?.stop()
     await this.#pollers?.stop(GRACE_MS)
