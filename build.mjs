@@ -1,7 +1,7 @@
 // Bundles functions/ and lib/local into dist/. Plain esbuild: half a second, one file per function, the same bytes
 // for the same sources. What it leaves out, and how much that is: docs/decisions/0003-bundles.md.
 import { readdirSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build as esbuild, stop } from 'esbuild'
@@ -67,16 +67,18 @@ const versionOnly = {
   },
 }
 
-/** With `metafile` the answer says which source makes which bytes; the tests build into a folder of their own. */
-export async function build({ metafile = false, outdir = join(root, 'dist') } = {}) {
-  const functions = readdirSync(join(root, 'functions'))
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => join(root, 'functions', name))
-  const common = { bundle: true, platform: 'node', target: 'node20', logLevel: 'warning', metafile }
-  const [cloud] = await Promise.all([
+/**
+ * With `metafile` the answer says which source makes which bytes. What is packaged for the cloud needs no `local`; the
+ * tests build into a folder of their own.
+ */
+export async function build({ metafile = false, local = true, outdir = join(root, 'dist') } = {}) {
+  const common = { bundle: true, platform: 'node', target: 'node20', logLevel: 'warning', metafile, write: false }
+  const [cloud, stack] = await Promise.all([
     esbuild({
       ...common,
-      entryPoints: functions,
+      entryPoints: readdirSync(join(root, 'functions'))
+        .filter((name) => name.endsWith('.ts'))
+        .map((name) => join(root, 'functions', name)),
       outdir: join(outdir, 'functions'),
       format: 'cjs',
       minify: true,
@@ -85,22 +87,34 @@ export async function build({ metafile = false, outdir = join(root, 'dist') } = 
       mainFields: ['module', 'main'],
       plugins: [onlyEnglish, credentialsFromEnvironment, droppableSchemas, versionOnly],
     }),
-    esbuild({
-      ...common,
-      entryPoints: {
-        stack: join(root, 'lib/local/stack.ts'),
-        'advisories-worker': join(root, 'lib/local/advisories-worker.ts'),
-      },
-      outdir: join(outdir, 'local'),
-      outExtension: { '.js': '.mjs' },
-      format: 'esm',
-      packages: 'external',
-      sourcemap: 'inline',
-    }),
+    local &&
+      esbuild({
+        ...common,
+        entryPoints: {
+          stack: join(root, 'lib/local/stack.ts'),
+          'advisories-worker': join(root, 'lib/local/advisories-worker.ts'),
+        },
+        outdir: join(outdir, 'local'),
+        outExtension: { '.js': '.mjs' },
+        format: 'esm',
+        packages: 'external',
+        sourcemap: 'inline',
+      }),
   ])
   // The handlers are CommonJS inside a package of ES modules.
-  await writeFile(join(outdir, 'functions/package.json'), '{"type":"commonjs"}\n')
+  const scope = { path: join(outdir, 'functions/package.json'), contents: Buffer.from('{"type":"commonjs"}\n') }
+  await Promise.all([...cloud.outputFiles, ...(stack ? stack.outputFiles : []), scope].map(replace))
   // Ends esbuild's own process: what starts from here on is one Node process.
   await stop()
   return cloud
+}
+
+/** Whole or not at all, and untouched when equal: another instance may be reading it just now. */
+async function replace({ path, contents }) {
+  const before = await readFile(path).catch(() => undefined)
+  if (before?.equals(contents)) return
+  await mkdir(dirname(path), { recursive: true })
+  const unfinished = `${path}.${process.pid}`
+  await writeFile(unfinished, contents)
+  await rename(unfinished, path)
 }
