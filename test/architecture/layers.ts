@@ -8,7 +8,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['scan', 'replicate'],
   ['job', 'oci', 'advisories', 'report'],
   ['net', 'store', 'queue', 'blobs', 'secrets', 'events'],
-  ['config', 'errors', 'glossary', 'clock', 'random', 'variables', 'version'],
+  ['config', 'errors', 'glossary', 'clock', 'random', 'variables', 'validation', 'version'],
 ]
 
 /** Inside a layer rooms are on their own, but for these. */
