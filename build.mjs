@@ -67,19 +67,16 @@ const versionOnly = {
   },
 }
 
-/**
- * With `metafile` the answer says which source makes which bytes. What is packaged for the cloud needs no `local`; the
- * tests build into a folder of their own.
- */
-export async function build({ metafile = false, local = true, outdir = join(root, 'dist') } = {}) {
-  const common = { bundle: true, platform: 'node', target: 'node20', logLevel: 'warning', metafile, write: false }
+/** What is packaged for the cloud needs no `local`. `dist/functions.json` says which source makes which bytes. */
+export async function build({ local = true } = {}) {
+  const common = { bundle: true, platform: 'node', target: 'node20', logLevel: 'warning', metafile: true, write: false }
   const [cloud, stack] = await Promise.all([
     esbuild({
       ...common,
       entryPoints: readdirSync(join(root, 'functions'))
         .filter((name) => name.endsWith('.ts'))
         .map((name) => join(root, 'functions', name)),
-      outdir: join(outdir, 'functions'),
+      outdir: join(root, 'dist/functions'),
       format: 'cjs',
       minify: true,
       legalComments: 'none',
@@ -94,7 +91,7 @@ export async function build({ metafile = false, local = true, outdir = join(root
           stack: join(root, 'lib/local/stack.ts'),
           'advisories-worker': join(root, 'lib/local/advisories-worker.ts'),
         },
-        outdir: join(outdir, 'local'),
+        outdir: join(root, 'dist/local'),
         outExtension: { '.js': '.mjs' },
         format: 'esm',
         packages: 'external',
@@ -102,8 +99,12 @@ export async function build({ metafile = false, local = true, outdir = join(root
       }),
   ])
   // The handlers are CommonJS inside a package of ES modules.
-  const scope = { path: join(outdir, 'functions/package.json'), contents: Buffer.from('{"type":"commonjs"}\n') }
-  await Promise.all([...cloud.outputFiles, ...(stack ? stack.outputFiles : []), scope].map(replace))
+  const scope = { path: join(root, 'dist/functions/package.json'), contents: Buffer.from('{"type":"commonjs"}\n') }
+  const sizes = {
+    path: join(root, 'dist/functions.json'),
+    contents: Buffer.from(JSON.stringify(cloud.metafile.outputs)),
+  }
+  await Promise.all([...cloud.outputFiles, ...(stack ? stack.outputFiles : []), scope, sizes].map(replace))
   // Ends esbuild's own process: what starts from here on is one Node process.
   await stop()
   return cloud

@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process'
 import { cp, mkdir, readFile, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { unzipSync } from 'fflate'
 import { ROOT } from '../architecture/sources.ts'
@@ -23,46 +22,37 @@ export async function checkOut(folder: string): Promise<void> {
 
 export interface Packaged {
   template: Template
+  /** Sources and their bytes in the bundle of a function. */
+  inputs(name: string): { [path: string]: { bytesInOutput: number } }
   /** Files of a function's zip. */
   zip(name: string): Promise<{ [file: string]: Uint8Array }>
 }
 
 /** Throws with the output of the command when it fails. */
-export async function packaged(
-  folder: string,
-  variables: { [name: string]: string } = {},
-  flags: string[] = [],
-): Promise<Packaged> {
+async function serverless(folder: string, args: string[], variables: { [name: string]: string } = {}): Promise<string> {
   const cli = join(ROOT, 'node_modules/serverless/scripts/serverless.js')
   const env = { ...bareEnvironment(folder), ...variables }
-  await run(process.execPath, [cli, 'package', '--package', 'packaged', ...flags], { cwd: folder, env })
+  return (await run(process.execPath, [cli, ...args], { cwd: folder, env, maxBuffer: 67_108_864 })).stdout
+}
+
+export async function packaged(folder: string): Promise<Packaged> {
+  await serverless(folder, ['package', '--package', 'packaged'])
   const read = (name: string) => readFile(join(folder, 'packaged', name))
+  const outputs = JSON.parse(await readFile(join(folder, 'dist/functions.json'), 'utf8')) as {
+    [file: string]: { inputs: { [path: string]: { bytesInOutput: number } } }
+  }
   return {
     template: JSON.parse((await read('cloudformation-template-update-stack.json')).toString()) as Template,
+    inputs: (name) => outputs[`dist/functions/${name}.js`]!.inputs,
     zip: async (name) => unzipSync(await read(`${name}.zip`)),
   }
 }
 
-/** Sources and their bytes in each bundle, by function. */
-export async function bundleInputs(
-  folder: string,
-): Promise<Map<string, { inputs: { [path: string]: { bytesInOutput: number } }; bytes: number }>> {
-  const module = pathToFileURL(join(folder, 'build.mjs')).href
-  const script = `import(${JSON.stringify(module)}).then(async ({ build }) => {
-    const { metafile } = await build({ metafile: true, local: false, outdir: ${JSON.stringify(join(folder, 'measured'))} })
-    process.stdout.write(JSON.stringify(metafile.outputs))
-  })`
-  const { stdout } = await run(process.execPath, ['-e', script], {
-    cwd: folder,
-    env: bareEnvironment(folder),
-    maxBuffer: 67_108_864,
-  })
-  const outputs = JSON.parse(stdout) as {
-    [file: string]: { inputs: { [path: string]: { bytesInOutput: number } }; bytes: number }
-  }
-  return new Map(
-    Object.entries(outputs).map(([file, output]) => [/functions\/(.+)\.js$/.exec(file)?.[1] ?? file, output]),
-  )
+/** The events of the API function with these flags, in a shell that holds what shells of AWS users hold. */
+export async function routesWith(folder: string, flags: string[]): Promise<unknown> {
+  const shell = { AWS_PROFILE: 'nobody', AWS_REGION: 'eu-west-1', AWS_SESSION_TOKEN: 'stale', CI: 'true' }
+  const printed = JSON.parse(await serverless(folder, ['print', '--format', 'json', ...flags], shell))
+  return printed.functions.api.events
 }
 
 export interface Loaded {
