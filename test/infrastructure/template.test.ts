@@ -250,7 +250,9 @@ describe('the HTTP API', () => {
   })
 
   test('is not deployed at all with another word for it', async () => {
-    await expect(routesWith(folder, ['--param', 'auth=opne'])).rejects.toThrow('Cannot resolve serverless.yml')
+    await expect(routesWith(folder, ['--param', 'auth=opne'])).rejects.toMatchObject({
+      stdout: expect.stringContaining('Cannot resolve variable at "functions.api.events"'),
+    })
   })
 
   test('ends a request before the gateway does', () => {
