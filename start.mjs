@@ -15,8 +15,8 @@ for (const name of ['LONGSHORE_DATA', 'LONGSHORE_ADVISORIES', 'LONGSHORE_ENRICHM
 process.chdir(dirname(fileURLToPath(import.meta.url)))
 
 try {
-  const { build } = await import('./build.mjs')
-  await build()
+  // Whoever has built already, as the tests have, says so.
+  if (!process.env.LONGSHORE_BUILT) await (await import('./build.mjs')).build()
 } catch (error) {
   if (error.code === 'ERR_MODULE_NOT_FOUND') give('packages are missing; run npm ci first')
   // Of mistakes in the sources esbuild has told where and why already.
