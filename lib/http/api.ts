@@ -1,26 +1,40 @@
 /** The whole HTTP API: every route on one app. The same app answers on Lambda, locally and in tests. */
+import { createRoute, z } from '@hono/zod-openapi'
 import { executionRoutes } from './executions.ts'
 import { jobRoutes } from './jobs.ts'
 import { policyRoutes } from './policies.ts'
 import { queueRoutes } from './queues.ts'
 import { registryRoutes } from './registries.ts'
+import { json } from './resources.ts'
 import { seedRoutes } from './seed.ts'
 import { type Api, type ApiEnvironment, createServer } from './server.ts'
 
 export function createApi(env: ApiEnvironment): Api {
   const app = createServer(env)
-  app.get('/healthz', (c) => c.json({ status: 'ok', version: env.version }))
+  const health = createRoute({
+    method: 'get',
+    path: '/healthz',
+    summary: 'Whether the API answers; the only route that is open in the cloud',
+    responses: { 200: json(z.object({ status: z.literal('ok'), version: z.string() }), 'It does') },
+  })
+  app.openapi(health, (c) => c.json({ status: 'ok' as const, version: env.version }, 200))
   jobRoutes(app, env, env.types)
   executionRoutes(app, env)
   policyRoutes(app, env)
   registryRoutes(app, env)
   queueRoutes(app, env)
   seedRoutes(app, env)
-  app.get('/openapi.json', (c) => c.json(openApi(app, env.version)))
+  const document = createRoute({
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This document',
+    responses: { 200: json(z.looseObject({ openapi: z.string() }), 'OpenAPI 3.1') },
+  })
+  app.openapi(document, (c) => c.json(openApi(app, env.version) as never, 200))
   return app
 }
 
-export const openApi = (app: Api, version: string) =>
+const openApi = (app: Api, version: string) =>
   app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {

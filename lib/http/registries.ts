@@ -4,6 +4,7 @@ import { asLongshoreError, LongshoreError } from '../errors.ts'
 import type { Json } from '../glossary.ts'
 import { invalid } from '../job/validate.ts'
 import { registrySchema } from '../oci/objects.ts'
+import { normalizeHost } from '../oci/reference.ts'
 import { shownValue } from '../validation.ts'
 import { inputSchema, json, problems } from './resources.ts'
 import { type Api, type ApiEnvironment, sentBody } from './server.ts'
@@ -11,7 +12,13 @@ import { type Api, type ApiEnvironment, sentBody } from './server.ts'
 const hostParam = z.object({
   host: z
     .string()
-    .max(260)
+    .superRefine((text, check) => {
+      try {
+        normalizeHost(text)
+      } catch (error) {
+        check.addIssue({ code: 'custom', message: asLongshoreError(error).message })
+      }
+    })
     .openapi({ param: { name: 'host', in: 'path' }, example: 'registry.example:5000' }),
 })
 const shown = z
@@ -48,7 +55,7 @@ export function registryRoutes(app: Api, env: ApiEnvironment): void {
     path: '/v1/registries/{host}',
     summary: 'One registry object',
     request: { params: hostParam },
-    responses: { 200: json(shown, 'The object'), ...problems(404) },
+    responses: { 200: json(shown, 'The object'), ...problems(404, 422) },
   })
   app.openapi(get, async (c) => c.json(await env.objects.get(env.tenantOf(c.req.raw), c.req.valid('param').host), 200))
 
@@ -91,7 +98,7 @@ export function registryRoutes(app: Api, env: ApiEnvironment): void {
     path: '/v1/registries/{host}',
     summary: 'Delete a registry object and its password',
     request: { params: hostParam },
-    responses: { 204: { description: 'Deleted' }, ...problems(404, 409) },
+    responses: { 204: { description: 'Deleted' }, ...problems(404, 409, 422) },
   })
   app.openapi(remove, async (c) => {
     const tenant = env.tenantOf(c.req.raw)
@@ -114,7 +121,6 @@ export function registryRoutes(app: Api, env: ApiEnvironment): void {
       return c.json({ ok: true }, 200)
     } catch (thrown) {
       const error = asLongshoreError(thrown)
-      if (error.code === 'invalid-value') throw error
       return c.json({ ok: false, error: { code: error.code, message: error.message } }, 200)
     }
   })
@@ -123,7 +129,8 @@ export function registryRoutes(app: Api, env: ApiEnvironment): void {
 /** What was sent, without what only answers have. Throws `invalid-value` for anything but an object. */
 function registryBody(body: Json): { [name: string]: Json | undefined } {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    const detail = `the body is ${shownValue(body)}; send a JSON object such as {"insecure": true}`
+    // Not repeated: it may be a password.
+    const detail = 'the body is not a JSON object; send one such as {"insecure": true}'
     throw new LongshoreError('invalid-value', detail, { errors: [{ pointer: '', detail }] })
   }
   return body

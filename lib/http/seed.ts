@@ -24,7 +24,42 @@ const replicationBody = z.object({
 })
 const actionBody = z.object({ policy_id: z.string().min(1), action: z.string() })
 
+const text = (description: string) => ({
+  description,
+  content: { 'text/plain': { schema: { type: 'string' as const } } },
+})
+const refusals = {
+  400: text('The request is not valid'),
+  404: text('There is no such image, policy or job'),
+  500: text('The registry or this service failed'),
+}
+
+/** For the document; what these routes answer is written by hand, as it was in 2017. */
+function describeSeedRoutes(app: Api): void {
+  const post = (path: string, summary: string, schema: z.ZodObject, answer: z.ZodType) =>
+    app.openAPIRegistry.registerPath({
+      method: 'post',
+      path,
+      summary,
+      request: { body: { required: true, content: { 'application/json': { schema } } } },
+      responses: { 200: { description: 'Accepted', content: { 'application/json': { schema: answer } } }, ...refusals },
+    })
+  const ids = z.object({ ids: z.array(z.string()) })
+  post('/api/jobs/scan', 'Harbor 2017: scan an image of the default registry', scanBody, z.object({ id: z.string() }))
+  post('/api/jobs/replication', 'Harbor 2017: run a replication policy', replicationBody, ids)
+  post('/api/jobs/replication/actions', 'Harbor 2017: stop the jobs of a policy', actionBody, z.object({}))
+  for (const type of ['scan', 'replication'])
+    app.openAPIRegistry.registerPath({
+      method: 'get',
+      path: `/api/jobs/${type}/{id}/log`,
+      summary: 'Harbor 2017: the log of a job as a download',
+      request: { params: z.object({ id: z.string() }) },
+      responses: { 200: text('The log'), 400: refusals[400], 404: refusals[404] },
+    })
+}
+
 export function seedRoutes(app: Api, env: ApiEnvironment): void {
+  describeSeedRoutes(app)
   app.post('/api/jobs/scan', (c) =>
     answer(c, env, async (tenant) => {
       const { repository, tag } = await body(c, scanBody)

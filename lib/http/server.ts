@@ -81,8 +81,8 @@ const noBody = (): LongshoreError =>
 const tooLarge = (bytes: number, max: number): LongshoreError =>
   new LongshoreError('request-too-large', `the body has ${bytes} bytes, at most ${max} are read`)
 
-/** Pointers of a body have no root; a query parameter is named as such. */
-const rootOf = (target: string): string => (target === 'json' ? '' : `/${target}`)
+/** Pointers of a body and of the path have no root; a query parameter or a header is named as such. */
+const rootOf = (target: string): string => (target === 'json' || target === 'param' ? '' : `/${target}`)
 
 export const referenceText = (reference: Reference): string =>
   `${reference.registry}/${reference.repository}${reference.tag ? `:${reference.tag}` : ''}${reference.digest ? `@${reference.digest}` : ''}`

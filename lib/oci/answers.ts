@@ -17,8 +17,12 @@ export interface Refusal {
 const printable = (value: unknown, max: number): string =>
   typeof value === 'string' ? value.replace(/[^\x20-\x7e]+/g, ' ').slice(0, max) : ''
 
-/** Reads `{errors:[{code,message}]}`; anything else is an empty refusal. Never fails. */
-export async function readRefusal(answer: HttpAnswer): Promise<Refusal> {
+/**
+ * Reads `{errors:[{code,message}]}`; anything else is an empty refusal. Never fails. `clean` sees the whole text before
+ * it is cut: a registry may repeat the credentials it was sent, and half a password is one, too.
+ */
+export async function readRefusal(answer: HttpAnswer, clean: (text: string) => string): Promise<Refusal> {
+  const cleaned = (value: unknown) => (typeof value === 'string' ? clean(value) : value)
   try {
     if (bareType(answer.headers['content-type']) === 'text/html') {
       await discard(answer.body)
@@ -26,7 +30,7 @@ export async function readRefusal(answer: HttpAnswer): Promise<Refusal> {
     }
     const body = await readBody(answer.body, ERROR_BODY_BYTES_MAX, 'an error answer')
     const first = JSON.parse(body.toString('utf8'))?.errors?.[0]
-    return { code: printable(first?.code, 60), message: printable(first?.message, 200) }
+    return { code: printable(cleaned(first?.code), 60), message: printable(cleaned(first?.message), 200) }
   } catch {
     return { code: '', message: '' }
   }

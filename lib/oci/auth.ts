@@ -109,6 +109,18 @@ export class Authenticator {
     return sent === undefined || hadEcr
   }
 
+  /** A registry's own words without the secrets this host was given, in the forms they were sent in. */
+  clean(text: string): string {
+    const { credentials } = this.#options
+    const known = [credentials?.type === 'basic' ? credentials : undefined, this.#ecr?.credentials]
+    const secrets = [
+      ...known.flatMap((one) => (one ? [basicHeader(one).slice('Basic '.length), one.password.reveal()] : [])),
+      ...[...this.#tokens.values()].map(({ value }) => value.reveal()),
+    ]
+    const forms = secrets.flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)])
+    return forms.some((form) => form !== '' && text.includes(form)) ? 'its words repeat the credentials and are left out' : text
+  }
+
   #hasCredentials(): boolean {
     return this.#options.credentials !== undefined || ECR_HOST.test(this.#host)
   }

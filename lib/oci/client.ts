@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream'
 import { LongshoreError } from '../errors.ts'
 import { discard, readBody } from '../net/body.ts'
-import { readRefusal, told } from './answers.ts'
+import { told } from './answers.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { within } from './deadline.ts'
 import { isDigest, matches } from './digest.ts'
@@ -131,7 +131,7 @@ export class Client implements RegistryClient {
         options,
       )
       if (answer.status >= 300) {
-        const refusal = await readRefusal(answer)
+        const refusal = await this.#connection.refusal(answer)
         const why = answer.status === 413 ? 'it takes no manifest of this size' : 'see its own words'
         throw new LongshoreError(
           'manifest-rejected',

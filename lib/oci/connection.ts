@@ -12,7 +12,7 @@ import { abortReason } from '../net/failure.ts'
 import { literalAddress, type Resolver } from '../net/guard.ts'
 import { Http, type HttpAnswer, type HttpRequest } from '../net/http.ts'
 import { type FollowedAnswer, sendFollowing } from '../net/redirect.ts'
-import { isWebPage, readRefusal, unexpected, webPage } from './answers.ts'
+import { isWebPage, type Refusal, readRefusal, unexpected, webPage } from './answers.ts'
 import { Authenticator, type BasicCredentials } from './auth.ts'
 import { backoffMs, retryAfterMs } from './retry.ts'
 import type { CallOptions, Registry, RequestCounts } from './types.ts'
@@ -119,7 +119,7 @@ export class Connection {
 
   /** The status was not expected: say why. */
   async #refused(request: RegistryRequest, answer: HttpAnswer): Promise<LongshoreError> {
-    const refusal = await readRefusal(answer)
+    const refusal = await this.refusal(answer)
     const after = retryAfterMs(answer.headers['retry-after'], this.#options.clock.now())
     const details = after === undefined ? {} : { retryAfterMs: after }
     if (answer.status === 429 || refusal.code === 'TOOMANYREQUESTS')
@@ -231,6 +231,11 @@ export class Connection {
   async backoff(attempt: number, signal: AbortSignal | undefined): Promise<void> {
     await this.#options.clock.sleep(backoffMs(attempt, this.limits, this.#options.random), signal)
     if (signal?.aborted) throw abortReason(signal)
+  }
+
+  /** Why the registry refused, in its own words. */
+  refusal(answer: HttpAnswer): Promise<Refusal> {
+    return readRefusal(answer, (text) => this.#auth.clean(text))
   }
 
   /** Adds to the bytes read; kept by whoever reads a body. */

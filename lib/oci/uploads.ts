@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream'
 import { LongshoreError } from '../errors.ts'
 import { discard } from '../net/body.ts'
 import type { HttpAnswer } from '../net/http.ts'
-import { readRefusal, told } from './answers.ts'
+import { told } from './answers.ts'
 import type { Connection } from './connection.ts'
 import { within } from './deadline.ts'
 import { pullScope, pushScope } from './scope.ts'
@@ -83,7 +83,7 @@ async function uploadOnce(
       options,
     )
     if (put.status >= 300) {
-      const refusal = await readRefusal(put)
+      const refusal = await connection.refusal(put)
       throw new LongshoreError('upload-rejected', `${connection.host} refused ${what} (${told(put.status, refusal)})`)
     }
     await discard(put.body)
