@@ -11,11 +11,13 @@ export default class LongshorePlugin {
       'offline:start:ready': () => this.stack.serve(),
       // serverless-offline hears the signal too and would exit before everything is closed.
       'before:offline:start:end': () => this.stack.close(),
-      // `serverless offline` without `start` knows neither of them: it goes straight to waiting.
+      // `serverless offline` without `start` has no hook between listening and waiting for a signal.
       'before:offline:start': async () => {
         await this.prepare()
-        this.speak()
-        await this.stack.serve()
+        void this.stack.answering().then(() => {
+          this.speak()
+          return this.stack.serve()
+        })
       },
       // serverless reports the error, and would then wait for ever for what this plugin has open.
       error: () => this.stack && setTimeout(() => this.end(1), 100),

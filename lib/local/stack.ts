@@ -6,6 +6,7 @@
 import { join } from 'node:path'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import { systemClock } from '../clock.ts'
 import { readLimits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { AdvisoryBuilds } from './advisory-builds.ts'
@@ -27,6 +28,8 @@ const REGION = 'us-east-1'
 const ACCOUNT = '000000000000'
 /** How long running invocations may go on after a stop was asked; the whole end takes less than 2 s. */
 const GRACE_MS = 500
+/** How often it is asked whether the API answers already. */
+const ANSWER_POLL_MS = 50
 
 type Close = () => Promise<unknown>
 
@@ -144,6 +147,16 @@ export class LocalStack {
       POWERTOOLS_LOG_LEVEL: process.env.LONGSHORE_LOG_LEVEL ?? 'WARN',
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
     }
+  }
+
+  /** Resolves when the API answers. */
+  async answering(): Promise<void> {
+    const answers = () =>
+      fetch(`http://127.0.0.1:${this.#settings.port}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    while (!(await answers())) await systemClock.sleep(ANSWER_POLL_MS)
   }
 
   /** Once the API answers: workers, ticks, advisories, and the main job in front of the reader. */
