@@ -35,7 +35,7 @@ export function sentenceOf(issue: z.core.$ZodRawIssue): string | undefined {
       const expected = EXPECTED[issue.expected] ?? `a value of the type ${issue.expected}`
       if (input === undefined) return `this is required; write ${expected}`
       return Number.isNaN(input)
-        ? `this is not a number; write ${expected}`
+        ? `this is not a number; write ${expected} in digits`
         : `${shownValue(input)} is not ${expected}; write one`
     }
     case 'too_big':

@@ -20,6 +20,7 @@ import {
   decodeCursor,
   encodeCursor,
   nextLink,
+  notAnId,
   referenceText,
   sentBody,
 } from './server.ts'
@@ -66,7 +67,7 @@ export function executionRoutes(app: Api, env: ApiEnvironment): void {
     summary: 'List executions, newest first',
     request: {
       query: z.strictObject({
-        policy: z.string().regex(ID_PATTERN, 'is not a policy id').optional(),
+        policy: z.string().regex(ID_PATTERN, notAnId('a policy')).optional(),
         limit: z.coerce.number().int().min(1).max(env.limits.pageItemsMax).optional(),
         cursor: z.string().max(512).optional(),
       }),

@@ -1,6 +1,7 @@
 /** The body of POST /v1/jobs, from the job types themselves. */
 import { z } from '@hono/zod-openapi'
 import type { JobTypes } from '../job/environment.ts'
+import { shownValue } from '../validation.ts'
 
 export type JobTypeSchemas = JobTypes
 
@@ -13,9 +14,13 @@ export function jobRequestSchema(types: JobTypeSchemas) {
   )
   const known = [...types.keys()].join(', ')
   return z.discriminatedUnion('type', options as never, {
-    error: (issue) =>
-      issue.code === 'invalid_union'
-        ? `is not a job type; known types: ${known}`
-        : 'the body must be a JSON object with "type" and "params"',
+    error: ({ code, input }) => {
+      if (code !== 'invalid_union')
+        return `the body is ${shownValue(input)}; send a JSON object with "type" and "params"`
+      const { type } = input as { type?: unknown }
+      return type === undefined
+        ? `the type is missing; write one of ${known}`
+        : `${shownValue(type)} is not a job type; write one of ${known}`
+    },
   })
 }

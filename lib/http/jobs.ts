@@ -14,7 +14,16 @@ import type { Reference } from '../oci/types.ts'
 import { FORMATS, readReport } from '../report/index.ts'
 import { type JobTypeSchemas, jobRequestSchema } from './job-request.ts'
 import { jobResource, jobSchema, json, problems } from './resources.ts'
-import { type Api, type ApiEnvironment, badQuery, decodeCursor, encodeCursor, nextLink, sentBody } from './server.ts'
+import {
+  type Api,
+  type ApiEnvironment,
+  badQuery,
+  decodeCursor,
+  encodeCursor,
+  nextLink,
+  notAnId,
+  sentBody,
+} from './server.ts'
 
 const idParam = z.object({ id: z.string().openapi({ param: { name: 'id', in: 'path' }, description: 'Job id' }) })
 
@@ -71,7 +80,7 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
           .max(2_048)
           .optional()
           .openapi({ description: 'registry/repository, with :tag or @digest to be exact' }),
-        execution: z.string().regex(ID_PATTERN, 'is not an execution id').optional(),
+        execution: z.string().regex(ID_PATTERN, notAnId('an execution')).optional(),
         limit: z.coerce.number().int().min(1).max(limits.pageItemsMax).optional(),
         cursor: z.string().max(512).optional(),
       }),

@@ -7,6 +7,7 @@ import type { Environment } from '../job/environment.ts'
 import { invalid } from '../job/validate.ts'
 import type { RegistryObjects } from '../oci/objects.ts'
 import type { Reference } from '../oci/types.ts'
+import { shownValue } from '../validation.ts'
 import { notJson, problemResponse } from './problem.ts'
 
 export interface ApiEnvironment extends Environment {
@@ -97,6 +98,11 @@ export function decodeCursor(text: string | undefined, form: RegExp): string | u
   if (form.test(place)) return place
   throw badQuery('cursor', 'the cursor is not one this API gave out; leave it out to begin at the first page')
 }
+
+/** The sentence for what cannot be an id. */
+export const notAnId = (of: 'a policy' | 'an execution') => ({
+  error: ({ input }: { input?: unknown }) => `${shownValue(input)} is not the id of ${of}; ids have 26 characters`,
+})
 
 /** A query parameter with a value that it cannot have. */
 export const badQuery = (name: string, detail: string): LongshoreError =>

@@ -40,7 +40,7 @@ export function invalid(error: z.ZodError, root = ''): LongshoreError {
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
   return new LongshoreError(
     'invalid-value',
-    first ? `${first.pointer || 'the body'}: ${first.detail}${more}` : 'the value is not valid',
+    first ? `${first.pointer ? `${first.pointer}: ` : ''}${first.detail}${more}` : 'the value is not valid',
     {
       errors,
       cause: error,

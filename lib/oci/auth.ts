@@ -118,7 +118,9 @@ export class Authenticator {
       ...[...this.#tokens.values()].map(({ value }) => value.reveal()),
     ]
     const forms = secrets.flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)])
-    return forms.some((form) => form !== '' && text.includes(form)) ? 'its words repeat the credentials and are left out' : text
+    return forms.some((form) => form !== '' && text.includes(form))
+      ? 'its words repeat the credentials and are left out'
+      : text
   }
 
   #hasCredentials(): boolean {

@@ -69,6 +69,11 @@ export function parseReference(text: string): Reference {
   const at = text.indexOf('@')
   const digest = at < 0 ? undefined : text.slice(at + 1)
   const named = at < 0 ? text : text.slice(0, at)
+  // Not repeated: what stands before the "@" is a password.
+  if (digest?.includes('/') && /^[^/]*:[^/]*$/.test(named))
+    throw invalid(
+      'The image reference begins with a user and a password; leave them out and give them to the registry object (PUT /v1/registries/{host})',
+    )
   if (digest !== undefined && !isDigest(digest))
     throw invalid(
       `${shown(digest)} in ${shown(text)} is not a digest; write sha256: and 64 hexadecimal digits in lower case`,

@@ -11,6 +11,7 @@ import { LongshoreError } from '../errors.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
 import { formatReference, parseReference } from '../oci/reference.ts'
 import type { Reference } from '../oci/types.ts'
+import { shownValue } from '../validation.ts'
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts'
 import { at, copyBlobs, type End } from './copy.ts'
 import { eachInParallel } from './parallel.ts'
@@ -47,10 +48,10 @@ const params = z
         z
           .string()
           .max(100)
-          .refine(
-            (text) => parsePlatform(text) !== undefined,
-            'Write a platform as os/architecture[/variant], e.g. linux/amd64',
-          ),
+          .refine((text) => parsePlatform(text) !== undefined, {
+            error: ({ input }) =>
+              `${shownValue(input)} is not a platform; write os/architecture[/variant], e.g. linux/amd64`,
+          }),
       )
       .min(1)
       .max(PLATFORMS_MAX)

@@ -5,6 +5,7 @@ import { LongshoreError } from '../errors.ts'
 import type { BulkType, Selector } from '../job/define.ts'
 import { parseSelector } from '../job/selector.ts'
 import { formatReference, isRepository, normalizeHost } from '../oci/reference.ts'
+import { shownValue } from '../validation.ts'
 
 const host = z
   .string()
@@ -24,7 +25,10 @@ const globs = (name: string) =>
         .string()
         .min(1)
         .max(255)
-        .regex(/^[A-Za-z0-9._/*?-]+$/, `is not a ${name} pattern`),
+        .regex(/^[A-Za-z0-9._/*?-]+$/, {
+          error: ({ input }) =>
+            `${shownValue(input)} is not a ${name} pattern; write a name with * or ** where it may vary`,
+        }),
     )
     .min(1)
     .max(defaultLimits.policyImagesMax)
@@ -36,7 +40,10 @@ const spec = z.object({
     namespace: z
       .string()
       .max(200)
-      .refine((text) => text === '' || isRepository(text), 'is not a repository name')
+      .refine((text) => text === '' || isRepository(text), {
+        error: ({ input }) =>
+          `${shownValue(input)} is not a repository name; write lower-case parts such as mirror/team`,
+      })
       .optional(),
   }),
 })

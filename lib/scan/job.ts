@@ -18,7 +18,7 @@ import { loadImage, saveImage } from './inventories.ts'
 import { buildReport } from './match.ts'
 import { mergeLayers } from './merge.ts'
 import { ANALYZER_VERSION, type ImageInventory } from './model.ts'
-import { PLATFORM_PATTERN, parsePlatform } from './platform.ts'
+import { notAPlatform, PLATFORM_PATTERN, parsePlatform } from './platform.ts'
 import { scanMany } from './policy.ts'
 import { readLayers } from './read-layers.ts'
 import { findSubject } from './target.ts'
@@ -41,7 +41,7 @@ const params = z.strictObject({
     .describe('The image to scan: registry/repository:tag'),
   platform: z
     .string()
-    .regex(PLATFORM_PATTERN, 'Write a platform as os/architecture[/variant], e.g. linux/amd64')
+    .regex(PLATFORM_PATTERN, notAPlatform)
     .optional()
     .describe('Which image of a multi-platform index; default linux/amd64'),
 })

@@ -1,12 +1,19 @@
 /** Which image of a multi-platform index is scanned. */
 import { LongshoreError } from '../errors.ts'
 import type { Descriptor, Platform } from '../oci/types.ts'
+import { shownValue } from '../validation.ts'
 
 /** What most servers run; what `docker pull` on them would take. */
 export const DEFAULT_PLATFORM: Platform = { os: 'linux', architecture: 'amd64' }
 
 /** `os/architecture[/variant]`, as in `docker --platform`. */
 export const PLATFORM_PATTERN = /^[a-z0-9._-]{1,32}\/[a-z0-9._-]{1,32}(?:\/[a-z0-9._-]{1,32})?$/
+
+/** The sentence for what does not match it. */
+export const notAPlatform = {
+  error: ({ input }: { input?: unknown }) =>
+    `${shownValue(input)} is not a platform; write os/architecture[/variant], e.g. linux/amd64`,
+}
 
 /** Platforms named in the message when none fits. */
 const LISTED_MAX = 20

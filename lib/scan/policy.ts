@@ -5,6 +5,7 @@ import { LongshoreError } from '../errors.ts'
 import type { BulkType } from '../job/define.ts'
 import { parseSelector } from '../job/selector.ts'
 import { formatReference } from '../oci/reference.ts'
+import { notAPlatform, PLATFORM_PATTERN } from './platform.ts'
 
 const pattern = z.string().superRefine((text, context) => {
   try {
@@ -19,10 +20,7 @@ const pattern = z.string().superRefine((text, context) => {
 
 const spec = z.object({
   images: z.array(pattern).min(1).max(defaultLimits.policyImagesMax),
-  platform: z
-    .string()
-    .regex(/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9.]+)?$/, 'must be os/architecture[/variant], e.g. linux/amd64')
-    .optional(),
+  platform: z.string().regex(PLATFORM_PATTERN, notAPlatform).optional(),
 })
 
 export const scanMany: BulkType<z.infer<typeof spec>> = {

@@ -19,10 +19,13 @@ export function checkCron(cron: string | undefined, timeZone: string): void {
       `"${cron.slice(0, 64)}" is not a cron expression of five fields (minute hour day month weekday), e.g. "0 3 * * *"`,
     )
   try {
-    if (!new Cron(cron, { timezone: timeZone, paused: true }).nextRun()) fail('/cron', `"${cron}" never fires`)
+    if (!new Cron(cron, { timezone: timeZone, paused: true }).nextRun())
+      fail('/cron', `"${cron}" never fires: no such date comes; write another day or month`)
   } catch (thrown) {
     if (thrown instanceof LongshoreError) throw thrown
-    fail('/cron', `"${cron.slice(0, 64)}": ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+    const why = (thrown instanceof Error ? thrown.message : String(thrown)).replace(/^CronPattern: /, '')
+    const form = 'write minute hour day month weekday, e.g. "0 3 * * *"'
+    fail('/cron', `"${cron.slice(0, 64)}" is not a cron expression (${why}); ${form}`)
   }
 }
 
