@@ -4,7 +4,7 @@ import type { Json, Lane, Side, Status, TerminalStatus } from '../glossary.ts'
 import { TERMINAL_STATUSES } from '../glossary.ts'
 import type { Item } from '../store/port.ts'
 import type { Progress, ResolvedImage } from './define.ts'
-import type { JobPlace } from './keys.ts'
+import { type JobPlace, jobKey } from './keys.ts'
 
 /** Rises when a reader of the version before could not read what we write; readers take N and N-1. */
 export const RECORD_VERSION = 1
@@ -34,12 +34,12 @@ export interface JobRecord extends JobPlace {
   maxAttempts: number
   /** Rises at every claim; only its holder writes. */
   fence: number
-  /** Who claimed: request id + message id, so that a retried write knows itself. */
+  /** Who claimed: a hash of request id and message id, so that a retried write knows itself. */
   claim?: string
   claimedAt?: number
   lease?: number
   dueAt?: number
-  /** When a message was last sent, and when the sweep may send the next. */
+  /** When a message was last sent, and when the sweep may send the next. Removed at the end, as `claimedAt` is. */
   sentAt: number
   nextSendAt: number
   sends: number
@@ -72,6 +72,11 @@ export interface JobRecord extends JobPlace {
   expires?: number
 }
 
+/** The item of a record without its index keys. Tenant and id are told by the key alone: 38 bytes of each write. */
+export function itemOfJob({ tenant, id, ...record }: JobRecord): Item {
+  return { ...(record as unknown as Item), ...jobKey(tenant, id) }
+}
+
 /** Parses at the border: an item of another version or shape is an error of ours, never a silent default. */
 export function jobOfItem(item: Item): JobRecord {
   const version = item.v
@@ -79,8 +84,9 @@ export function jobOfItem(item: Item): JobRecord {
     throw new Error(
       `${item.pk}: record version ${String(version)} is not ${RECORD_VERSION}; deploy the newer code first`,
     )
-  const { pk: _pk, sk: _sk, m_pk: _mp, m_sk: _ms, o_pk: _op, o_sk: _os, ...record } = item
-  return record as unknown as JobRecord
+  const { pk, sk: _sk, m_pk: _mp, m_sk: _ms, o_pk: _op, o_sk: _os, ...record } = item
+  const [, tenant, id] = pk.split('#')
+  return { ...record, tenant, id } as unknown as JobRecord
 }
 
 export const attemptOf = (job: JobRecord): number => job.failures + job.attempting

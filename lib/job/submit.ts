@@ -13,9 +13,9 @@ import { readJob } from './apply.ts'
 import type { JobType, ResolvedImage } from './define.ts'
 import type { Environment } from './environment.ts'
 import { idOf, newId } from './id.ts'
-import { jobKey, memberKeys, openKeys } from './keys.ts'
+import { memberKeys, openKeys } from './keys.ts'
 import { messageOf, queueOf } from './message.ts'
-import { type JobRecord, RECORD_VERSION } from './record.ts'
+import { itemOfJob, type JobRecord, RECORD_VERSION } from './record.ts'
 import { parseParams } from './validate.ts'
 import { delayFor, nextSendAt } from './wait.ts'
 
@@ -62,7 +62,8 @@ export async function submit(submission: Submission, env: Environment): Promise<
       lane: 'interactive',
       params: asSubmitted,
       image,
-      requestHash,
+      // Only a key can name a job that is there already.
+      ...(idempotencyKey ? { requestHash } : {}),
       ...(dueAt === undefined ? {} : { dueAt }),
       ...(retryOf ? { retryOf } : {}),
     },
@@ -161,10 +162,8 @@ export function newJob(job: NewJob, type: JobType<never>, env: Environment): Job
 
 /** Puts it if absent. Returns `job` itself when this call stored it, else the record that was there. */
 export async function putJob(job: JobRecord, env: Environment): Promise<JobRecord> {
-  const key = jobKey(job.tenant, job.id)
   const item: Item = {
-    ...(job as unknown as Item),
-    ...key,
+    ...itemOfJob(job),
     ...memberKeys(job, job.status),
     ...openKeys(job, job.nextSendAt),
   }

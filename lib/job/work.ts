@@ -3,6 +3,7 @@
  * before the claim nothing happened; after it the lease ends and the sweeper takes over; after the finish the message
  * comes again, finds a terminal job and is acknowledged.
  */
+import { createHash } from 'node:crypto'
 import { asLongshoreError, LongshoreError } from '../errors.ts'
 import { apply, readJob } from './apply.ts'
 import { ending } from './ending.ts'
@@ -32,7 +33,7 @@ export async function work(
   }
   try {
     if (invocation.remainingMs() < leastTimeMs(env, invocation)) return await sendLater(place, env)
-    const job = await claimJob(place, `${invocation.requestId}:${message.messageId}`, env, invocation)
+    const job = await claimJob(place, claimToken(invocation.requestId, message.messageId), env, invocation)
     if (typeof job === 'string') return job
     const type = env.types.get(job.type)
     const finished: FinishedRun = type
@@ -45,6 +46,10 @@ export async function work(
     return 'return'
   }
 }
+
+/** Request id and message id in 16 characters, 96 bits: it stands in the record twice. */
+const claimToken = (requestId: string, messageId: string): string =>
+  createHash('sha256').update(`${requestId}:${messageId}`).digest('base64url').slice(0, 16)
 
 /** A run that would have to hand over at once is not begun. */
 const leastTimeMs = (env: Environment, invocation: Invocation): number =>

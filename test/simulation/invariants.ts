@@ -1,7 +1,7 @@
 /** What must hold in every history: watched at every write, and looked at when the history is over. */
 
 import type { Status } from '../../lib/glossary.ts'
-import { isTerminal, type JobRecord } from '../../lib/job/record.ts'
+import { isTerminal, type JobRecord, jobOfItem } from '../../lib/job/record.ts'
 import { TRANSITIONS } from '../../lib/job/transitions.ts'
 import type { Item, Store } from '../../lib/store/port.ts'
 import type { SimulatedWorld } from './world.ts'
@@ -32,7 +32,7 @@ export class Watcher {
 
   #see(item: Item): void {
     if (!item.pk.startsWith('J#')) return
-    const now = item as unknown as JobRecord
+    const now = jobOfItem(item)
     const was = this.jobs.get(now.id)
     this.jobs.set(now.id, structuredClone(now))
     if (!was) return
