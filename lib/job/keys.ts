@@ -39,7 +39,6 @@ export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0,
 export const jobKey = (tenant: string, id: string): Key => ({ pk: `J#${tenant}#${id}`, sk: '#' })
 export const executionKey = (tenant: string, id: string): Key => ({ pk: `X#${tenant}#${id}`, sk: '#' })
 export const policyKey = (tenant: string, id: string): Key => ({ pk: `P#${tenant}`, sk: id })
-export const registryKey = (tenant: string, host: string): Key => ({ pk: `R#${tenant}`, sk: host })
 export const eventCursorKey = (shard: number): Key => ({ pk: 'C#events', sk: String(shard) })
 
 export const jobListPartition = (tenant: string, type: string, day: string, shard: number): string =>

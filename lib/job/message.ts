@@ -4,7 +4,6 @@ import type { Lane } from '../glossary.ts'
 import type { Message } from '../queue/port.ts'
 import { ID_PATTERN } from './id.ts'
 import type { JobPlace } from './keys.ts'
-import type { JobRecord } from './record.ts'
 
 const hint = z.object({
   tenant: z.string().min(1).max(64),
@@ -26,14 +25,6 @@ export function messageOf(job: JobPlace, delaySeconds = 0): Message {
     ...(delaySeconds > 0 ? { delaySeconds } : {}),
   }
 }
-
-export const placeOf = ({ tenant, id, type, createdAt, execution }: JobRecord): JobPlace => ({
-  tenant,
-  id,
-  type,
-  createdAt,
-  ...(execution ? { execution } : {}),
-})
 
 /** Undefined for what is not one of our messages. */
 export function readMessage(body: string): JobPlace | undefined {

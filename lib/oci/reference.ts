@@ -25,8 +25,6 @@ const shown = (text: string): string => {
 
 const invalid = (message: string) => new LongshoreError('invalid-value', message)
 
-export const isTag = (text: string): boolean => TAG.test(text)
-
 export const isRepository = (text: string): boolean =>
   text.length <= REPOSITORY_LENGTH_MAX && text.split('/').every((component) => COMPONENT.test(component))
 
