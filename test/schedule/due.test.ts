@@ -79,4 +79,12 @@ describe('fire times', () => {
     )
     expect(runs).toEqual(['2026-03-28T07:30:00.000Z', '2026-03-29T06:30:00.000Z', '2026-03-30T06:30:00.000Z'])
   })
+
+  it('come once on the night whose hour comes twice, and once on the one whose hour is missing', () => {
+    const runs = (from: number, count: number) =>
+      nextRuns('30 2 * * *', 'Europe/Berlin', from, count).map((at) => new Date(at).toISOString())
+    expect(runs(Date.UTC(2026, 9, 24, 12), 2)).toEqual(['2026-10-25T00:30:00.000Z', '2026-10-26T01:30:00.000Z'])
+    const spring = runs(Date.UTC(2026, 2, 28, 12), 2)
+    expect(spring.map((at) => at.slice(0, 10))).toEqual(['2026-03-29', '2026-03-30'])
+  })
 })
