@@ -44,6 +44,8 @@ export function createServer(env: ApiEnvironment): Api {
     return problemResponse(c, new LongshoreError('method-not-allowed', what), env.log, { allow })
   })
   app.use(async (c, next) => {
+    if (fromAnotherSite(c.req.header('origin'), c.req.header('host')))
+      throw new LongshoreError('forbidden', 'a page of another web site may not call this API from a browser')
     const { requestBytesMax } = env.limits
     const length = Number(c.req.header('content-length') ?? 0)
     if (length > requestBytesMax) throw tooLarge(length, requestBytesMax)
@@ -54,6 +56,15 @@ export function createServer(env: ApiEnvironment): Api {
     c.header('x-content-type-options', 'nosniff')
   })
   return app
+}
+
+/**
+ * Browsers name the site of the page that calls. Locally serverless-offline allows every site by CORS headers of its own,
+ * so without this any open page could read reports and copy images with the credentials kept here.
+ */
+function fromAnotherSite(origin: string | undefined, host: string | undefined): boolean {
+  if (origin === undefined) return false
+  return !URL.canParse(origin) || new URL(origin).host !== host
 }
 
 /** The methods a path is known under; HEAD goes with GET. */

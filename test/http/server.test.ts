@@ -26,6 +26,18 @@ describe('the router', () => {
     expect(answer.headers.get('allow')).toBe(allow)
   })
 
+  test.each(['http://evil.example', 'null', 'http://127.0.0.1:9999'])(
+    'refuses what a page of %s asks for, and stores nothing',
+    async (origin) => {
+      const world = await apiWorld()
+      const headers = { origin, host: '127.0.0.1:3000' }
+      expectProblem(await world.get('/v1/jobs', headers), 403, 'forbidden')
+      expectProblem(await world.post('/v1/registries/a.example/test', {}, headers), 403, 'forbidden')
+      expectProblem(await world.call('DELETE', '/v1/registries/a.example', undefined, headers), 403, 'forbidden')
+      expect((await world.get('/v1/jobs', { ...headers, origin: 'http://127.0.0.1:3000' })).status).toBe(200)
+    },
+  )
+
   test('answers HEAD as GET without a body', async () => {
     const world = await apiWorld()
     for (const path of ['/healthz', '/v1/jobs', '/openapi.json']) {
