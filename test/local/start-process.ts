@@ -24,7 +24,11 @@ export interface Started {
   kill(signal: NodeJS.Signals): void
   /** Kills the whole group, whatever is left of it. */
   sweep(): void
-  isGroupAlive(): boolean
+  /**
+   * Resolves when no process of the group runs. Needed after `silent`: the kernel closes the files of a process a moment
+   * before it counts as ended. A process that stays lets the test run into its time limit.
+   */
+  gone(): Promise<void>
   call<T>(method: string, path: string, body?: object): Promise<{ status: number; body: T }>
 }
 
@@ -82,7 +86,9 @@ export function start({ port, env, command = ['node', 'start.mjs'], closeStdout 
     sweep: () => {
       if (isGroupAlive()) process.kill(-pid, 'SIGKILL')
     },
-    isGroupAlive,
+    gone: async () => {
+      while (isGroupAlive()) await new Promise((resolve) => setTimeout(resolve, 5))
+    },
     printed: (pattern) =>
       new Promise((resolve, reject) => {
         const look = () => {
