@@ -5,8 +5,8 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { asLongshoreError, ERRORS, LongshoreError } from '../errors.ts'
 import type { OperatorLog } from '../job/environment.ts'
 
-/** Stable slugs under one address; `type` identifies the problem, the page explains it. */
-export const PROBLEM_BASE = 'https://longshore.dev/problems/'
+/** RFC 9457 asks for a URI that names the kind of problem; this one names it without pretending to be a page. */
+export const PROBLEM_BASE = 'urn:longshore:problem:'
 
 export interface Problem {
   type: string
