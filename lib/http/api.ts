@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { executionRoutes } from './executions.ts'
 import { jobRoutes } from './jobs.ts'
 import { policyRoutes } from './policies.ts'
+import { problemPages } from './problem-pages.ts'
 import { queueRoutes } from './queues.ts'
 import { registryRoutes } from './registries.ts'
 import { json } from './resources.ts'
@@ -24,6 +25,7 @@ export function createApi(env: ApiEnvironment): Api {
   registryRoutes(app, env)
   queueRoutes(app, env)
   seedRoutes(app, env)
+  problemPages(app)
   const document = createRoute({
     method: 'get',
     path: '/openapi.json',

@@ -261,15 +261,22 @@ function referenceOf(text: string): Reference {
   }
 }
 
-/** Looks again soon at first, then twice a second: a short job is seen at once, a long one costs little. */
+/** The shortest job takes about this long from its acceptance: an earlier look would only be in its way. */
+const FIRST_LOOK_MS = 12
+/** What remains between two looks at a job that is quick, and at one that is slow. */
+const LOOK_AGAIN_MS = { least: 5, most: 500 }
+
+/** Looks again after a quarter of the time waited so far: a short job is seen at once, a long one costs little. */
 async function waitForEnd(tenant: string, id: string, ms: number, env: ApiEnvironment): Promise<JobRecord> {
-  const until = env.clock.now() + ms
-  let pause = 5
-  let job = await requireJob(env.store, tenant, id, env.clock.now())
-  while (!isTerminal(job.status) && env.clock.now() < until) {
-    await env.clock.sleep(Math.min(pause, until - env.clock.now()))
-    pause = Math.min(500, pause * 1.5)
-    job = await requireJob(env.store, tenant, id, env.clock.now())
+  const { clock, store } = env
+  const begun = clock.now()
+  const until = begun + ms
+  let pause = FIRST_LOOK_MS
+  let job = await requireJob(store, tenant, id, clock.now())
+  while (!isTerminal(job.status) && clock.now() < until) {
+    await clock.sleep(Math.min(pause, until - clock.now()))
+    job = await requireJob(store, tenant, id, clock.now())
+    pause = Math.min(LOOK_AGAIN_MS.most, Math.max(LOOK_AGAIN_MS.least, (clock.now() - begun) / 4))
   }
   return job
 }

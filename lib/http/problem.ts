@@ -5,8 +5,8 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { asLongshoreError, ERRORS, LongshoreError } from '../errors.ts'
 import type { OperatorLog } from '../job/environment.ts'
 
-/** RFC 9457 asks for a URI that names the kind of problem; this one names it without pretending to be a page. */
-export const PROBLEM_BASE = 'urn:longshore:problem:'
+/** RFC 9457 asks for a URI that names the kind of problem; this one leads to its page on the same service. */
+export const PROBLEM_BASE = '/problems/'
 
 export interface Problem {
   type: string
