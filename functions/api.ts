@@ -22,6 +22,7 @@ export const handler = handle(
     objects: app.objects(),
     defaultRegistry: process.env.LONGSHORE_DEFAULT_REGISTRY,
     version: VERSION,
+    ...(process.env.LONGSHORE_HOSTS ? { hosts: process.env.LONGSHORE_HOSTS.split(',') } : {}),
     // One deployment is one tenant: whoever API Gateway lets in works on its data.
     tenantOf: () => 'main',
   }),

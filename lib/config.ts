@@ -76,8 +76,8 @@ export const LIMITS = {
   ),
   referenceBytesMax: limit(
     1_024,
-    64,
-    8_192,
+    1_024,
+    1_024,
     'Host 253 + repository 255 + tag 128 + digest 135 is 771; longer text is not parsed.',
   ),
   blobsInParallelMax: limit(
@@ -236,7 +236,12 @@ export const LIMITS = {
   fanOutPageItems: limit(100, 1, 1_000, 'Tags per page; the cursor is written after each page.'),
   fanOutResolvesInParallel: limit(8, 1, 64, 'HEAD requests in flight while tags are resolved.'),
   executionItemsMax: limit(1_000_000, 1, 1e8, 'Children of one execution.'),
-  policyImagesMax: limit(100, 1, 1_000, 'Patterns of one policy; the record stays small.'),
+  policyImagesMax: limit(
+    100,
+    100,
+    100,
+    'Patterns of one policy; the record stays small. Part of the published schema, so it is not set.',
+  ),
 } as const satisfies Record<string, Limit>
 
 export type LimitName = keyof typeof LIMITS

@@ -15,6 +15,11 @@ export interface ApiEnvironment extends Environment {
   /** The registry of the seed routes, which name repositories only. */
   defaultRegistry: string | undefined
   version: string
+  /**
+   * `host:port` a request may name; absent: any. Set where loopback is the only gate: a name that an attacker points at
+   * 127.0.0.1 would make his page look like ours.
+   */
+  hosts?: readonly string[]
   /** Whose data a request may touch: from the authenticated principal, never from the request's own words. */
   tenantOf: (request: Request) => string
 }
@@ -44,6 +49,9 @@ export function createServer(env: ApiEnvironment): Api {
     return problemResponse(c, new LongshoreError('method-not-allowed', what), env.log, { allow })
   })
   app.use(async (c, next) => {
+    const host = c.req.header('host')
+    if (env.hosts && host !== undefined && !env.hosts.includes(host.toLowerCase()))
+      throw new LongshoreError('forbidden', `this service is not called ${host.slice(0, 100)}; it is ${env.hosts[0]}`)
     if (fromAnotherSite(c.req.header('origin'), c.req.header('host')))
       throw new LongshoreError('forbidden', 'a page of another web site may not call this API from a browser')
     const { requestBytesMax } = env.limits

@@ -45,7 +45,17 @@ async function handOverShard(shard: number, env: Environment): Promise<number> {
   const order = new Map(entries.map((entry, index) => [entry.pk, index]))
   const jobs = (await store.getMany(entries.map(({ pk, sk }) => ({ pk, sk }))))
     .sort((a, b) => (order.get(a.pk) ?? 0) - (order.get(b.pk) ?? 0))
-    .map(jobOfItem)
+    .flatMap((item) => {
+      try {
+        return [jobOfItem(item)]
+      } catch (thrown) {
+        env.log.error('the event of a record that cannot be read is passed over', {
+          key: item.pk,
+          reason: String(thrown),
+        })
+        return []
+      }
+    })
   if (jobs.length > 0) await env.events.put(jobs.map(terminalEvent))
   try {
     await store.update(key, { set: { after: last } }, after ? eq('after', after) : absent('after'))

@@ -70,7 +70,15 @@ async function openJobs(type: string, all: boolean, env: Environment): Promise<J
   )
   // The index may lag: what decides is the record itself, read consistently.
   const items = await store.getMany(pages.flatMap((page) => page.items.map(({ pk, sk }) => ({ pk, sk }))))
-  return items.map(jobOfItem)
+  return items.flatMap((item) => {
+    try {
+      return [jobOfItem(item)]
+    } catch (thrown) {
+      // Of a version we do not know: one such record must not keep all others from being recovered.
+      env.log.error('a record cannot be read and is passed over', { key: item.pk, reason: String(thrown) })
+      return []
+    }
+  })
 }
 
 /** A run whose lease is dead becomes retrying, or ends: stopped if that was asked, error if it was the last attempt. */

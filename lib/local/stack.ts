@@ -142,6 +142,7 @@ export class LocalStack {
       LONGSHORE_EVENTS: `file:${join(settings.dataDir, 'events.jsonl')}`,
       LONGSHORE_REGISTRIES: JSON.stringify(registries),
       ...(defaultRegistry ? { LONGSHORE_DEFAULT_REGISTRY: defaultRegistry } : {}),
+      LONGSHORE_HOSTS: [`127.0.0.1:${settings.port}`, `localhost:${settings.port}`].join(','),
       LONGSHORE_WORKERS_DEAD_BEFORE: String(startedAt),
       // Operators of a laptop read warnings; LONGSHORE_LOG_LEVEL=INFO shows the rest.
       POWERTOOLS_LOG_LEVEL: process.env.LONGSHORE_LOG_LEVEL ?? 'WARN',

@@ -204,3 +204,18 @@ describe('a dead letter', () => {
     expect(await world.job(job.id)).toMatchObject({ status: 'retrying', deadLetters: 1 })
   })
 })
+
+describe('a record that cannot be read', () => {
+  it('does not keep the sweep from the others', async () => {
+    const world = createWorld()
+    const strange = await world.submitProbe()
+    const job = await world.submitProbe()
+    await world.env.store.update({ pk: `J#${TENANT}#${strange.id}`, sk: '#' }, { set: { v: 99 } })
+    await world.clock.advance(61_000)
+    expect(await world.sweep()).toMatchObject({ resent: 1 })
+    await world.deliver()
+    await world.clock.advance(31_000)
+    await world.sweep()
+    expect(world.events.received.map((event) => event.subject)).toEqual([job.id])
+  })
+})
