@@ -51,6 +51,7 @@ async function replicate(source: string, target: string) {
     progress: () => {},
     signal: new AbortController().signal,
     clock: systemClock,
+    limits: defaultLimits,
     registry: open,
     checkpoint: undefined,
     remainingMs: () => 600_000,
