@@ -6,10 +6,11 @@
  * submit, so a second run sets it to what it already is.
  */
 import * as z from 'zod'
-import { LIMITS, type Limits } from '../config.ts'
+import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
 import { formatReference, parseReference } from '../oci/reference.ts'
+import { referenceSchema } from '../oci/reference-schema.ts'
 import type { Reference } from '../oci/types.ts'
 import { shownValue } from '../validation.ts'
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts'
@@ -26,18 +27,7 @@ const PLATFORMS_MAX = 20
 /** Runs in a row in which no blob got through, before the job says that it never will. */
 const STUCK_MAX = 3
 
-const referenceText = z
-  .string()
-  .min(1)
-  .max(LIMITS.referenceBytesMax.default)
-  .superRefine((text, check) => {
-    try {
-      parseReference(text)
-    } catch (error) {
-      check.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
-    }
-  })
-  .describe('An image reference: registry/repository:tag')
+const referenceText = referenceSchema.describe('An image reference: registry/repository:tag')
 
 const params = z
   .strictObject({

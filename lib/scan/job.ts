@@ -8,11 +8,12 @@ import { createHash } from 'node:crypto'
 import * as z from 'zod'
 import { type Advisories, createAdvisories } from '../advisories/open.ts'
 import type { BlobStore } from '../blobs/port.ts'
-import { LIMITS, type Limits } from '../config.ts'
+import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { SEVERITIES } from '../glossary.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
 import { parseReference } from '../oci/reference.ts'
+import { referenceSchema } from '../oci/reference-schema.ts'
 import type { Report } from '../report/model.ts'
 import { loadImage, saveImage } from './inventories.ts'
 import { buildReport } from './match.ts'
@@ -27,18 +28,7 @@ import { findSubject } from './target.ts'
 const ADVISORIES_WAIT_SECONDS = 15
 
 const params = z.strictObject({
-  image: z
-    .string()
-    .min(1)
-    .max(LIMITS.referenceBytesMax.default)
-    .superRefine((text, check) => {
-      try {
-        parseReference(text)
-      } catch (error) {
-        check.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
-      }
-    })
-    .describe('The image to scan: registry/repository:tag'),
+  image: referenceSchema.describe('The image to scan: registry/repository:tag'),
   platform: z
     .string()
     .regex(PLATFORM_PATTERN, notAPlatform)
