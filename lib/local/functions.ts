@@ -1,12 +1,10 @@
 /** The functions of serverless.yml under serverless-offline: their environment, their event sources, and a call. */
-import { rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { SQSEvent } from 'aws-lambda'
 import { LongshoreError } from '../errors.ts'
 import type { Mapping } from './pollers/start.ts'
 import { logicalIdOf } from './resources.ts'
 import type { Settings } from './settings.ts'
+import { socketFile } from './socket-file.ts'
 
 interface SqsSource {
   arn: unknown
@@ -40,17 +38,6 @@ interface LambdaPool {
   get(name: string): { setEvent(event: unknown): void; runHandler(): Promise<unknown> }
 }
 
-/** A socket file in place of a port: no browser can reach it, and it is gone when the process has ended. */
-function unreachable(): string {
-  const path =
-    process.platform === 'win32'
-      ? `\\\\.\\pipe\\longshore-${process.pid}`
-      : join(tmpdir(), `longshore-${process.pid}.sock`)
-  process.once('exit', () => rmSync(path, { force: true }))
-  rmSync(path, { force: true })
-  return path
-}
-
 export class Functions {
   readonly #serverless: ServerlessInstance
   readonly #sources = new Map<string, SqsSource[]>()
@@ -69,7 +56,7 @@ export class Functions {
       ...(service.custom['serverless-offline'] as object),
       httpPort: settings.port,
       // Its Lambda API is not used. It would call any function for whoever reaches its port, pages of other sites too.
-      lambdaPort: unreachable(),
+      lambdaPort: socketFile(),
     }
     for (const [name, definition] of Object.entries(service.functions)) {
       this.#sources.set(

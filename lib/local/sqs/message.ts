@@ -21,6 +21,12 @@ export interface MessageContent {
   deadLetterSource?: string
 }
 
+/** A message to be sent, already checked. */
+export interface NewMessage
+  extends Pick<MessageContent, 'body' | 'attributes' | 'systemAttributes' | 'group' | 'deduplicationId'> {
+  delaySeconds?: number
+}
+
 export interface StoredMessage extends Entry {
   /** Its name inside the queue; a duplicate made by a fault has its own. */
   key: number

@@ -10,9 +10,10 @@ import { Deduplication } from './deduplication.ts'
 import { invalidParameter, SqsError } from './errors.ts'
 import type { Faults } from './faults.ts'
 import type { Journal, JournalRecord } from './journal.ts'
-import { type MessageContent, type StoredMessage, type View, viewOf } from './message.ts'
+import { type MessageContent, type NewMessage, type StoredMessage, type View, viewOf } from './message.ts'
 import { type QueueAttributes, type Redrive, readRedrive } from './queue-attributes.ts'
 import { readReceiptHandle, receiptHandle } from './receipt.ts'
+import { deadLetterQueueOf, movedContent } from './redrive.ts'
 
 /** Quota of SQS: messages in flight per standard queue, and per FIFO queue. */
 const IN_FLIGHT_MAX = 120_000
@@ -35,12 +36,6 @@ export interface QueueSurroundings {
   faults: Faults
   /** Finds the dead-letter queue. */
   queueByArn: (arn: string) => Queue | undefined
-}
-
-/** A message to be sent, already checked. */
-export interface NewMessage
-  extends Pick<MessageContent, 'body' | 'attributes' | 'systemAttributes' | 'group' | 'deduplicationId'> {
-  delaySeconds?: number
 }
 
 type ReceivedView = Record<string, unknown>
@@ -238,21 +233,10 @@ export class Queue {
     return true
   }
 
-  /** A message that a move task brings is a new one: "with a new messageID and enqueueTime". */
-  adopt({ body, attributes, systemAttributes, group, deduplicationId }: MessageContent): void {
-    const now = this.#now()
-    this.put({
-      body,
-      ...(attributes && { attributes }),
-      ...(systemAttributes && { systemAttributes }),
-      ...(group !== undefined && { group }),
-      ...(deduplicationId !== undefined && { deduplicationId }),
-      ...(this.fifo && { sequenceNumber: this.#deduplication.nextSequenceNumber() }),
-      messageId: randomUUID(),
-      sentAt: now,
-      visibleAt: now,
-      receiveCount: 0,
-    })
+  /** Takes in what a move task brings. */
+  adopt(content: MessageContent): void {
+    const sequenceNumber = this.fifo ? this.#deduplication.nextSequenceNumber() : undefined
+    this.put(movedContent(content, this.#now(), sequenceNumber))
     this.polls.wake()
   }
 
@@ -270,12 +254,9 @@ export class Queue {
     return received
   }
 
-  /** "When the ReceiveCount exceeds maxReceiveCount": so at the receive after the last allowed one. */
   #toDeadLetters(message: StoredMessage): boolean {
-    if (!this.#redrive || message.content.receiveCount < this.#redrive.maxReceiveCount) return false
-    const target = this.#around.queueByArn(this.#redrive.deadLetterTargetArn)
-    // A message never goes back to where it came from: two queues that name each other would play it for ever.
-    if (!target || target === this || message.content.deadLetterSource === target.identity.arn) return false
+    const target = deadLetterQueueOf(message.content, this, this.#redrive, this.#around.queueByArn)
+    if (!target) return false
     // Into the dead-letter queue first: a crash between the two lines of the journal doubles the message, never loses it.
     target.put({ ...message.content, visibleAt: this.#now(), deadLetterSource: this.identity.arn })
     this.#log({ do: 'delete', queue: this.name, key: message.key })
