@@ -1,6 +1,9 @@
 /** After a run: which transition its outcome asks for, written, and what follows from it. */
+import { isDeepStrictEqual } from 'node:util'
 import { LongshoreError } from '../errors.ts'
+import type { Json } from '../glossary.ts'
 import { persist, readJob } from './apply.ts'
+import type { Progress } from './define.ts'
 import { ending, jobErrorOf } from './ending.ts'
 import type { Environment } from './environment.ts'
 import { jobOf } from './job.ts'
@@ -18,7 +21,9 @@ export async function settle(job: JobRecord, finished: FinishedRun, env: Environ
   const write = (transition: transitions.Transition) =>
     persist(4, pause, () => jobOf(job, env).updateStatus(transition))
   const stopped = () => {
-    const error = { code: 'stopped-by-user' as const, message: 'stopped while it ran', retryable: true }
+    // A stop may come after the last effect: who asked for it must know that nothing was undone.
+    const message = outcome.kind === 'success' ? 'stopped; its work was already complete' : 'stopped while it ran'
+    const error = { code: 'stopped-by-user' as const, message, retryable: true }
     return transitions.settleStop(
       job,
       job.fence,
@@ -43,7 +48,18 @@ async function sendAgain(job: JobRecord, env: Environment): Promise<void> {
   if (delay !== undefined) await env.queue.send(queueOf(job.type, job.lane), [messageOf(job, delay)])
 }
 
-function settlement(job: JobRecord, { outcome, progress }: FinishedRun, env: Environment): transitions.Transition {
+/** Whether a run brought the job further: it left another checkpoint, or its counts rose (I6). */
+function hasGrown(job: JobRecord, checkpoint: Json | undefined, now: Progress): boolean {
+  const before = job.progress
+  return (
+    !isDeepStrictEqual(checkpoint, job.checkpoint) ||
+    now.items.done > (before?.items.done ?? 0) ||
+    now.bytes.done > (before?.bytes.done ?? 0)
+  )
+}
+
+function settlement(job: JobRecord, finished: FinishedRun, env: Environment): transitions.Transition {
+  const { outcome, progress } = finished
   const { limits, clock, random } = env
   const finishedBy = job.claim
   const wait = (ms: number, reason: string): transitions.Wait => {
@@ -58,6 +74,7 @@ function settlement(job: JobRecord, { outcome, progress }: FinishedRun, env: Env
     ms: number,
     reason: string,
     last: LongshoreError,
+    stalls?: number,
   ) =>
     (job[why] ?? 0) >= max
       ? endWith(last)
@@ -66,7 +83,8 @@ function settlement(job: JobRecord, { outcome, progress }: FinishedRun, env: Env
           job.fence,
           why,
           wait(ms, reason),
-          'checkpoint' in outcome ? outcome.checkpoint : job.checkpoint,
+          'checkpoint' in outcome ? outcome.checkpoint : (finished.checkpoint ?? job.checkpoint),
+          stalls,
         )
 
   switch (outcome.kind) {
@@ -82,7 +100,15 @@ function settlement(job: JobRecord, { outcome, progress }: FinishedRun, env: Env
     }
     case 'continued': {
       const last = new LongshoreError('hops-exhausted', `the job was continued ${limits.hopsMax} times without an end`)
-      return putOff('hops', limits.hopsMax, 0, 'the time of one invocation was used up', last)
+      const stalls = hasGrown(job, outcome.checkpoint, progress) ? 0 : (job.stalls ?? 0) + 1
+      if (stalls >= limits.stallsMax)
+        return endWith(
+          new LongshoreError(
+            'no-progress',
+            `${stalls} invocations in a row used up their time and brought nothing; see the log for where it stands`,
+          ),
+        )
+      return putOff('hops', limits.hopsMax, 0, 'the time of one invocation was used up', last, stalls)
     }
     case 'error': {
       const { error } = outcome
@@ -91,7 +117,12 @@ function settlement(job: JobRecord, { outcome, progress }: FinishedRun, env: Env
       if (error.kind === 'throttled')
         return putOff('throttles', limits.throttlesMax, throttleMs(error.retryAfterMs, random), reason, error)
       if (job.failures + job.attempting >= job.maxAttempts) return endWith(error)
-      return transitions.fail(job, job.fence, wait(backoffMs(job.failures + 1, limits, random), reason))
+      return transitions.fail(
+        job,
+        job.fence,
+        wait(backoffMs(job.failures + 1, limits, random), reason),
+        finished.checkpoint,
+      )
     }
     default:
       throw new LongshoreError('internal', `the outcome ${outcome.kind} has no settlement`)
