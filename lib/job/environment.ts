@@ -19,6 +19,40 @@ export interface OperatorLog {
   error(message: string, fields?: { [name: string]: Json }): void
 }
 
+/** The same log with these fields on every line: what concerns one job says which. */
+export function logWith(log: OperatorLog, fields: { [name: string]: Json }): OperatorLog {
+  return {
+    info: (message, more) => log.info(message, { ...fields, ...more }),
+    warn: (message, more) => log.warn(message, { ...fields, ...more }),
+    error: (message, more) => log.error(message, { ...fields, ...more }),
+  }
+}
+
+/** How often something happened. `putOff` is a snooze, a throttle or a continuation: no attempt is counted for it. */
+export type CountName =
+  | 'submitted'
+  | 'started'
+  | 'succeeded'
+  | 'failed'
+  | 'stopped'
+  | 'canceled'
+  | 'retried'
+  | 'putOff'
+  | 'recovered'
+  | 'endedBySweep'
+  | 'resent'
+  | 'deadLetters'
+  | 'selfCheckProblems'
+
+/** One measured value; the unit is the last word of the name. */
+export type MeasureName = 'runMs' | 'movedBytes' | 'oldestWaitingSeconds' | 'oldestWaitingBulkSeconds'
+
+/** Numbers for operators, by job type (or `all`). Kept in memory until the invocation ends; never throws. */
+export interface Metrics {
+  count(name: CountName, type: string, by?: number): void
+  measure(name: MeasureName, type: string, value: number): void
+}
+
 export const silentLog: OperatorLog = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** Types by name. `job/` knows no type: it gets the list as an argument. */
@@ -34,6 +68,8 @@ export interface Environment {
   limits: Limits
   types: JobTypes
   log: OperatorLog
+  /** Absent: nobody counts, as on a laptop. */
+  metrics?: Metrics
   /** Registry clients with the tenant's registry objects and credentials, kept for one invocation. */
   registries: (tenant: string) => OpenRegistry & { close?: () => void }
   /**

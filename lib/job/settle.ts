@@ -13,11 +13,19 @@ import type { FinishedRun } from './run.ts'
 import * as transitions from './transitions.ts'
 import { backoffMs, delayFor, nextSendAt, throttleMs } from './wait.ts'
 
-/** Writes how the run ended. A stop that was acknowledged meanwhile wins over whatever the run would have said. */
-export async function settle(job: JobRecord, finished: FinishedRun, env: Environment): Promise<void> {
+/**
+ * Writes how the run ended. A stop that was acknowledged meanwhile wins over whatever the run would have said. `told` hears
+ * of the record as this run left it, before a message is sent; of nothing when another holds the job by now.
+ */
+export async function settle(
+  job: JobRecord,
+  finished: FinishedRun,
+  env: Environment,
+  told: (after?: JobRecord) => void = () => {},
+): Promise<void> {
   const pause = (n: number) => env.clock.sleep(200 * 2 ** n)
   const { outcome } = finished
-  if (outcome.kind === 'fenced') return
+  if (outcome.kind === 'fenced') return told()
   const write = (transition: transitions.Transition) =>
     persist(4, pause, () => jobOf(job, env).updateStatus(transition))
   const stopped = () => {
@@ -31,12 +39,18 @@ export async function settle(job: JobRecord, finished: FinishedRun, env: Environ
     )
   }
   const written = await write(outcome.kind === 'stopped' ? stopped() : settlement(job, finished, env))
-  if (written) return await sendAgain(written, env)
+  if (written) {
+    told(written)
+    return await sendAgain(written, env)
+  }
 
   const seen = await persist(4, pause, () => readJob(env.store, job.tenant, job.id, env.clock.now()))
-  if (seen?.status === 'running' && seen.fence === job.fence && seen.stop) await write(stopped())
+  if (seen?.status === 'running' && seen.fence === job.fence && seen.stop) return told(await write(stopped()))
+  const isOurs =
+    seen && (seen.status === 'retrying' ? seen.fence === job.fence : seen.finishedBy && seen.finishedBy === job.claim)
+  told(isOurs ? seen : undefined)
   // Our own write, applied by a request whose answer was lost.
-  else if (seen?.status === 'retrying' && seen.fence === job.fence) await sendAgain(seen, env)
+  if (seen?.status === 'retrying' && seen.fence === job.fence) await sendAgain(seen, env)
   else if (seen && seen.finishedBy !== job.claim)
     env.log.warn('a run lost its lease and its result', { jobId: job.id, fence: job.fence })
 }

@@ -13,6 +13,7 @@ import { messageOf, queueOf, readMessage } from './message.ts'
 import { isTerminal, type JobRecord } from './record.ts'
 import { executionStopped, type FinishedRun, run } from './run.ts'
 import { settle } from './settle.ts'
+import { envOfRun, tellEnd, tellStart } from './tell.ts'
 import * as transitions from './transitions.ts'
 import { leaseIsDead } from './transitions.ts'
 import { delayFor } from './wait.ts'
@@ -28,7 +29,10 @@ export async function work(
 ): Promise<Verdict> {
   const place = readMessage(message.body)
   if (!place) {
-    env.log.error('a message that is not ours was dropped', { messageId: message.messageId })
+    env.log.error('a message that is not ours was dropped', {
+      requestId: invocation.requestId,
+      messageId: message.messageId,
+    })
     return 'acknowledge'
   }
   try {
@@ -36,13 +40,22 @@ export async function work(
     const job = await claimJob(place, claimToken(invocation.requestId, message.messageId), env, invocation)
     if (typeof job === 'string') return job
     const type = env.types.get(job.type)
+    const own = envOfRun(job, env, invocation)
+    const startedAt = env.clock.now()
+    tellStart(job, own)
     const finished: FinishedRun = type
-      ? await run(job, type, env, invocation)
+      ? await run(job, type, own, invocation)
       : { outcome: { kind: 'error', error: unknownType(job) }, progress: job.progress ?? noProgress() }
-    await settle(job, finished, env)
+    const ms = env.clock.now() - startedAt
+    await settle(job, finished, own, (after) => tellEnd(job, finished, after, ms, own))
     return 'acknowledge'
   } catch (thrown) {
-    env.log.warn('a message goes back to its queue', { jobId: place.id, reason: asLongshoreError(thrown).message })
+    env.log.warn('a message goes back to its queue', {
+      requestId: invocation.requestId,
+      jobId: place.id,
+      type: place.type,
+      reason: asLongshoreError(thrown).message,
+    })
     return 'return'
   }
 }
@@ -89,7 +102,11 @@ async function claimJob(
   const seen = await readJob(store, place.tenant, place.id, clock.now())
   if (!seen) {
     // The record is written before the message, so this is not ours to run; the dead-letter consumer will drop it.
-    env.log.warn('a message names an unknown job', { jobId: place.id })
+    env.log.warn('a message names an unknown job', {
+      requestId: invocation.requestId,
+      jobId: place.id,
+      type: place.type,
+    })
     return 'return'
   }
   // A request that was retried after it had been applied: the write was ours.
