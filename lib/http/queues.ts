@@ -1,7 +1,7 @@
 /** /v1/queues: what waits, what runs, how old the oldest is. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { LANES } from '../glossary.ts'
-import { OPEN_SHARDS, openPartition } from '../job/keys.ts'
+import { OPEN_KINDS, OPEN_SHARDS, openJobsPartition } from '../job/keys.ts'
 import { queueOf } from '../job/message.ts'
 import { type JobRecord, jobOfItem } from '../job/record.ts'
 import { json, problems } from './resources.ts'
@@ -62,8 +62,10 @@ export function queueRoutes(app: Api, env: ApiEnvironment): void {
 async function openJobs(type: string, env: ApiEnvironment): Promise<{ jobs: JobRecord[]; complete: boolean }> {
   const limit = Math.ceil(env.limits.listKeysMax / OPEN_SHARDS)
   const pages = await Promise.all(
-    Array.from({ length: OPEN_SHARDS }, (_, shard) =>
-      env.store.query({ index: 'open', pk: openPartition(type, shard), limit }),
+    OPEN_KINDS.flatMap((kind) =>
+      Array.from({ length: OPEN_SHARDS }, (_, shard) =>
+        env.store.query({ index: 'open', pk: openJobsPartition(type, kind, shard), limit }),
+      ),
     ),
   )
   const items = await env.store.getMany(pages.flatMap((page) => page.items.map(({ pk, sk }) => ({ pk, sk }))))

@@ -3,11 +3,14 @@
  *
  * | item            | pk / sk                      | members index (m_pk / m_sk)                        | open index (o_pk / o_sk)        |
  * | job, by hand    | J#tenant#id / #              | M#tenant#type#yyyymmdd#0..3 / created#id           | O#type#0..15 / wake#id          |
- * | job of an exec. | J#tenant#id / #              | X#tenant#execution#0..3 / letter#created#id        | the same                        |
+ * | job of an exec. | J#tenant#id / #              | X#tenant#execution#0..3 / letter#created#id        | O#type-bulk#0..15 / wake#id     |
+ * | running job     |                              | the same                                           | O#type-running#0..15 / lease#id |
  * | terminal job    |                              | the same                                           | E#0..15 / finished#id (outbox)  |
  * | execution       | X#tenant#id / #              | XM#tenant#yyyymm / created#id                      | O#execution#0..3 / wake#id      |
  * | policy          | P#tenant / id                |                                                    | O#policy#0..3 / nextRun#id      |
  * | registry        | R#tenant / host              |                                                    |                                 |
+ * | tag claim       | G#tenant#registry/repository:tag / # |                                            |                                 |
+ * | request budget  | B#tenant / host              |                                                    |                                 |
  * | event cursor    | C#events / shard             |                                                    |                                 |
  */
 import type { Status } from '../glossary.ts'
@@ -72,11 +75,24 @@ export function memberKeys(job: JobPlace, status: Status): { m_pk: string; m_sk:
       }
 }
 
-/** Where the sweep finds the job: at `wakeAt` something about it may be overdue. */
-export const openKeys = (job: JobPlace, wakeAt: number): { o_pk: string; o_sk: string } => ({
-  o_pk: openPartition(job.type, shardOf(job.id, OPEN_SHARDS)),
-  o_sk: `${stamp(wakeAt)}#${job.id}`,
-})
+/**
+ * What the sweep looks through one by one, so that a hundred thousand waiting children never stand before a dead lease
+ * or before the job a person waits for.
+ */
+export const OPEN_KINDS = ['running', 'interactive', 'bulk'] as const
+export type OpenKind = (typeof OPEN_KINDS)[number]
+
+export const openJobsPartition = (type: string, kind: OpenKind, shard: number): string =>
+  openPartition(kind === 'interactive' ? type : `${type}-${kind}`, shard)
+
+/** Where the sweep finds the job: at `wakeAt` (the next send, or the end of the lease) something may be overdue. */
+export const openKeys = (job: JobPlace, status: Status, wakeAt: number): { o_pk: string; o_sk: string } => {
+  const kind = status === 'running' ? 'running' : job.execution ? 'bulk' : 'interactive'
+  return {
+    o_pk: openJobsPartition(job.type, kind, shardOf(job.id, OPEN_SHARDS)),
+    o_sk: `${stamp(wakeAt)}#${job.id}`,
+  }
+}
 
 /** Where the sweep finds a terminal job whose event is to be handed over. */
 export const outboxKeys = (id: string, finishedAt: number): { o_pk: string; o_sk: string } => ({

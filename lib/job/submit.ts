@@ -128,6 +128,7 @@ interface NewJob {
   execution?: string
   dueAt?: number
   retryOf?: string
+  followUpOf?: string
   requestHash?: string
 }
 
@@ -135,6 +136,8 @@ interface NewJob {
 export function newJob(job: NewJob, type: JobType<never>, env: Environment): JobRecord {
   const now = env.clock.now()
   const scheduled = job.dueAt !== undefined && job.dueAt > now
+  // Beyond the longest delay of a queue the sweep sends the first message, when it is due.
+  const sent = delayFor(now, scheduled ? job.dueAt : undefined) !== undefined
   return {
     v: RECORD_VERSION,
     id: job.id,
@@ -151,10 +154,11 @@ export function newJob(job: NewJob, type: JobType<never>, env: Environment): Job
     createdAt: now,
     sentAt: now,
     nextSendAt: nextSendAt(1, now, scheduled ? job.dueAt : now),
-    sends: 1,
+    sends: sent ? 1 : 0,
     ...(scheduled ? { dueAt: job.dueAt } : {}),
     ...(job.execution ? { execution: job.execution } : {}),
     ...(job.retryOf ? { retryOf: job.retryOf } : {}),
+    ...(job.followUpOf ? { followUpOf: job.followUpOf } : {}),
     ...(job.requestHash ? { requestHash: job.requestHash } : {}),
     submitToken: Buffer.from(env.random.bytes(9)).toString('base64url'),
   }
@@ -165,7 +169,7 @@ export async function putJob(job: JobRecord, env: Environment): Promise<JobRecor
   const item: Item = {
     ...itemOfJob(job),
     ...memberKeys(job, job.status),
-    ...openKeys(job, job.nextSendAt),
+    ...openKeys(job, job.status, job.nextSendAt),
   }
   const bytes = Buffer.byteLength(JSON.stringify(item))
   if (bytes > env.limits.recordBytesMax)

@@ -6,7 +6,7 @@ import { apply } from './apply.ts'
 import { ending } from './ending.ts'
 import type { Environment } from './environment.ts'
 import { handOverEvents } from './event-cursor.ts'
-import { OPEN_SHARDS, openPartition, stamp } from './keys.ts'
+import { OPEN_KINDS, OPEN_SHARDS, type OpenKind, openJobsPartition, stamp } from './keys.ts'
 import { messageOf, queueOf } from './message.ts'
 import { isTerminal, type JobRecord, jobOfItem } from './record.ts'
 import * as transitions from './transitions.ts'
@@ -30,17 +30,21 @@ export async function sweep(env: Environment): Promise<SweepReport> {
   for (const type of env.types.keys()) {
     const resend = { left: env.limits.resendBatchMax }
     const empty = await emptyLanes(type, env)
-    // Where a queue is empty, whatever waits for a message has lost it; otherwise only what is overdue is looked at.
-    const all = empty.size > 0 || env.clock.now() - env.workersDeadBefore < LEASE_LIFE_MAX_MS
-    const jobs = await openJobs(type, all, env)
-    report.looked += jobs.length
-    const lost: JobRecord[] = []
-    for (const job of jobs) {
-      if (isTerminal(job.status)) continue
-      if (job.status === 'running') await recover(job, env, report, lost)
-      else if (isLost(job, empty, env)) lost.push(job)
+    const restarted = env.clock.now() - env.workersDeadBefore < LEASE_LIFE_MAX_MS
+    // Dead leases first, then the jobs that people wait for, then the others: each has its own partitions and is read to
+    // its own limit, so that none waits for another's hundred thousand.
+    for (const kind of OPEN_KINDS) {
+      // Where a queue is empty, whatever waits for a message has lost it; otherwise only what is overdue is looked at.
+      const jobs = await openJobs(type, kind, restarted || (kind !== 'running' && empty.has(kind)), env)
+      report.looked += jobs.length
+      const lost: JobRecord[] = []
+      for (const job of jobs) {
+        if (isTerminal(job.status)) continue
+        if (job.status === 'running') await recover(job, env, report, lost)
+        else if (isLost(job, empty, env)) lost.push(job)
+      }
+      await resendLost(lost, resend, env, report)
     }
-    await resendLost(lost, resend, env, report)
   }
   report.events = await handOverEvents(env)
   return report
@@ -56,13 +60,13 @@ async function emptyLanes(type: string, env: Environment): Promise<Set<string>> 
   return empty
 }
 
-async function openJobs(type: string, all: boolean, env: Environment): Promise<JobRecord[]> {
+async function openJobs(type: string, kind: OpenKind, all: boolean, env: Environment): Promise<JobRecord[]> {
   const { store, clock, limits } = env
   const pages = await Promise.all(
     Array.from({ length: OPEN_SHARDS }, (_, shard) =>
       store.query({
         index: 'open',
-        pk: openPartition(type, shard),
+        pk: openJobsPartition(type, kind, shard),
         ...(all ? {} : { to: `${stamp(clock.now())}~` }),
         limit: limits.sweepPageMax,
       }),
@@ -140,7 +144,9 @@ async function resendLost(
     const { status, nextSendAt: seen } = job
     if (delayFor(now, job.dueAt) === undefined) continue
     const moved = await apply(env.store, job, transitions.resend(job, { status, nextSendAt: seen }, next))
-    if (moved) sent.set(queueOf(job.type, job.lane), [...(sent.get(queueOf(job.type, job.lane)) ?? []), moved])
+    if (!moved) continue
+    budget.left--
+    sent.set(queueOf(job.type, job.lane), [...(sent.get(queueOf(job.type, job.lane)) ?? []), moved])
   }
   for (const [queue, jobs] of sent) {
     const messages = jobs.map((job) => messageOf(job, delayFor(env.clock.now(), job.dueAt)))

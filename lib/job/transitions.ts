@@ -63,7 +63,7 @@ const change = (job: JobPlace, status: Status, wakeAt: number, more: Change = {}
     ...more.set,
     status,
     ...(job.execution ? { m_sk: memberKeys(job, status).m_sk } : {}),
-    ...openKeys(job, wakeAt),
+    ...openKeys(job, status, wakeAt),
   },
 })
 
@@ -154,7 +154,8 @@ const wait = (job: JobPlace, w: Wait, more: Change): Change =>
       dueAt: w.dueAt,
       sentAt: w.now,
       nextSendAt: w.nextSendAt,
-      sends: 1,
+      // Counts the message that follows this write; one that is due later is sent, and counted, by the sweep.
+      sends: w.nextSendAt > w.dueAt ? 1 : 0,
       waitReason: w.reason,
       ...told(w.progress),
     },
@@ -168,20 +169,23 @@ export function handOver(
   why: 'hops' | 'snoozes' | 'throttles',
   w: Wait,
   checkpoint: Json | undefined,
+  stalls = 0,
 ): Transition {
   return {
     name: 'handOver',
     when: mine(fence),
     change: wait(job, w, {
       add: { [why]: 1 },
-      ...(checkpoint === undefined ? {} : { set: { checkpoint } }),
+      set: { ...(checkpoint === undefined ? {} : { checkpoint }), ...(stalls > 0 ? { stalls } : {}) },
+      remove: why === 'hops' && stalls === 0 ? ['stalls'] : [],
     }),
   }
 }
 
-/** The attempt ended by an error that a retry may help. */
-export function fail(job: JobPlace, fence: number, w: Wait): Transition {
-  return { name: 'fail', when: mine(fence), change: wait(job, w, { set: { attempting: 0 }, add: { failures: 1 } }) }
+/** The attempt ended by an error that a retry may help; the next one goes on from what was saved. */
+export function fail(job: JobPlace, fence: number, w: Wait, checkpoint?: Json): Transition {
+  const set = { attempting: 0, ...(checkpoint === undefined ? {} : { checkpoint }) }
+  return { name: 'fail', when: mine(fence), change: wait(job, w, { set, add: { failures: 1 } }) }
 }
 
 const deadLease = (seen: { fence: number; lease: number }): Condition =>
@@ -257,7 +261,7 @@ export function countDeadLetter(
         deadLettersFence: seen.fence,
         sentAt: next.now,
         nextSendAt: next.nextSendAt,
-        ...openKeys(job, next.nextSendAt),
+        ...openKeys(job, seen.status, next.nextSendAt),
       },
       add: { sends: 1 },
     },
@@ -274,20 +278,24 @@ export function resend(
     name: 'resend',
     when: all(eq('status', seen.status), eq('nextSendAt', seen.nextSendAt), from('resend')),
     change: {
-      set: { sentAt: next.now, nextSendAt: next.nextSendAt, ...openKeys(job, next.nextSendAt) },
+      set: { sentAt: next.now, nextSendAt: next.nextSendAt, ...openKeys(job, seen.status, next.nextSendAt) },
       add: { sends: 1 },
     },
   }
 }
 
-/** What a long run tells its watchers: phase and progress. */
-export function report(fence: number, now: { phase?: string; progress?: Progress }): Transition {
+/** What a long run tells its watchers: phase and progress; and its successor: the checkpoint. */
+export function report(
+  fence: number,
+  now: { phase?: string; progress?: Progress; checkpoint?: Json | undefined },
+): Transition {
   return {
     name: 'report',
     when: all(eq('status', 'running'), eq('fence', fence)),
     change: {
       set: {
         ...(now.phase ? { phase: now.phase } : {}),
+        ...(now.checkpoint === undefined ? {} : { checkpoint: structuredClone(now.checkpoint) }),
         ...told(now.progress),
       },
     },
