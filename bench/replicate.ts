@@ -13,10 +13,12 @@ import { fileURLToPath } from 'node:url'
 import { systemClock } from '../lib/clock.ts'
 import { defaultLimits } from '../lib/config.ts'
 import type { JobContext } from '../lib/job/define.ts'
+import { tagClaims } from '../lib/job/tag-claims.ts'
 import { createOpenRegistry } from '../lib/oci/open.ts'
 import { parseReference } from '../lib/oci/reference.ts'
 import { systemRandom } from '../lib/random.ts'
 import { runReplicate } from '../lib/replicate/job.ts'
+import { memoryStore } from '../lib/store/memory.ts'
 
 const SOURCE = process.env.SRC ?? '127.0.0.1:5601'
 const TARGET = process.env.DST ?? '127.0.0.1:5602'
@@ -56,6 +58,12 @@ async function copy(source: string, target: string): Promise<void> {
     limits: defaultLimits,
     blobs: undefined as never, // a replication keeps nothing
     registry,
+    order: {
+      acceptance: '0#bench',
+      leaseUntil: 0,
+      claims: tagClaims(memoryStore(), 'bench', defaultLimits),
+      followUp: async () => 'none',
+    },
     checkpoint: undefined,
     remainingMs: () => 840_000 - (Date.now() - startedAt),
     cancel: (reason) => {

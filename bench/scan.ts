@@ -17,12 +17,14 @@ import { memoryBlobs } from '../lib/blobs/memory.ts'
 import { systemClock } from '../lib/clock.ts'
 import { defaultLimits } from '../lib/config.ts'
 import type { JobContext } from '../lib/job/define.ts'
+import { tagClaims } from '../lib/job/tag-claims.ts'
 import { createOpenRegistry } from '../lib/oci/open.ts'
 import { parseReference } from '../lib/oci/reference.ts'
 import { systemRandom } from '../lib/random.ts'
 import { mergeLayers } from '../lib/scan/merge.ts'
 import { readLayers } from '../lib/scan/read-layers.ts'
 import { findSubject } from '../lib/scan/target.ts'
+import { memoryStore } from '../lib/store/memory.ts'
 
 const limits = defaultLimits
 const reference = parseReference(process.argv[2] ?? '127.0.0.1:5601/lab/debian:12')
@@ -59,6 +61,12 @@ async function coldScan() {
     limits,
     blobs: memoryBlobs(),
     registry: open,
+    order: {
+      acceptance: '0#bench',
+      leaseUntil: 0,
+      claims: tagClaims(memoryStore(), 'bench', defaultLimits),
+      followUp: async () => 'none',
+    },
     checkpoint: undefined,
     remainingMs: () => 900_000,
     cancel: never,

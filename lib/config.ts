@@ -86,6 +86,37 @@ export const LIMITS = {
     64,
     'Measured: with 40 ms round trips 6 in parallel is within 10 % of 12 and near registries gain nothing above 3.',
   ),
+  uploadChunkBytesMax: limit(
+    67_108_864,
+    65_536,
+    1_073_741_824,
+    'Measured: chunks of 64 MiB cost nothing against one PUT, 16 MiB 9 %, 5 MiB 17 %. A registry may want less.',
+  ),
+  uploadChunkBytesMin: limit(
+    262_144,
+    1,
+    67_108_864,
+    'A smaller chunk costs more in round trips than it moves; when no more fits into the time left, the run ends.',
+  ),
+  uploadChunkSeconds: limit(
+    20,
+    1,
+    600,
+    'A chunk is what moves in this time at the rate seen: many registries lose the whole session when one is cut.',
+  ),
+  uploadRestartsMax: limit(3, 0, 100, 'How often one blob is begun anew because its session was lost, over all runs.'),
+  checkpointBytesMax: limit(
+    8_192,
+    1_024,
+    131_072,
+    'What the open uploads of a replication take of its record: six of docker-registry are 6 KB, a record has 16 KB.',
+  ),
+  tagVerifyMarginSeconds: limit(
+    60,
+    0,
+    900,
+    'A request of a dead worker may lie in buffers this long beyond its lease; then the tag it set is looked at again.',
+  ),
   // scan
   layerInflatedBytesMax: limit(
     107_374_182_400,

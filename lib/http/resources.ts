@@ -70,6 +70,9 @@ export const jobSchema = z
     result: z.union([scanResultSchema, replicateResultSchema]).nullable(),
     error: errorSchema.nullable(),
     execution: idSchema.nullable(),
+    followUpOf: idSchema
+      .optional()
+      .openapi({ description: 'It only looks back at the target tag that this job set, and mends it if need be' }),
     retryOf: idSchema.nullable(),
     retriedBy: idSchema.nullable(),
     links: z.object({ self: z.string(), log: z.string(), report: z.string().optional() }),
@@ -100,6 +103,7 @@ export function jobResource(job: JobRecord) {
     result: job.result ?? null,
     error: job.error ?? null,
     execution: job.execution ?? null,
+    ...(job.followUpOf ? { followUpOf: job.followUpOf } : {}),
     retryOf: job.retryOf ?? null,
     retriedBy: job.retriedBy ?? null,
     links: { self, log: `${self}/log`, ...(job.reportKey ? { report: `${self}/report` } : {}) },

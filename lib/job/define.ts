@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts'
 import type { Limits } from '../config.ts'
 import type { Json } from '../glossary.ts'
 import type { OpenRegistry, Reference } from '../oci/types.ts'
+import type { TagClaims } from './tag-claims.ts'
 
 /** How far a job is; all counts only rise. */
 export interface Progress {
@@ -29,6 +30,17 @@ export interface ResolvedImage {
   digest: string
 }
 
+/** What a job needs to agree with others about a tag they all set. */
+export interface JobOrder {
+  /** Place of this job in the order of acceptance: later sorts higher. */
+  readonly acceptance: string
+  /** Milliseconds since the epoch: this run is dead then, whatever happens. */
+  readonly leaseUntil: number
+  readonly claims: TagClaims
+  /** Accepts a job that runs the type's `followUp` then, with the same parameters; asked twice, one. Returns its id. */
+  followUp(dueAt: number): Promise<string>
+}
+
 /** Everything a running job can reach. Nothing else is reachable. */
 export interface JobContext {
   jobId: string
@@ -47,6 +59,7 @@ export interface JobContext {
   blobs: BlobStore
   /** Clients are kept for the invocation; credentials are looked up now, not at submit. */
   registry: OpenRegistry
+  order: JobOrder
   /** What the run before handed over. */
   checkpoint: Json | undefined
   /** Milliseconds until this run must hand over. */
@@ -119,3 +132,5 @@ export interface JobType<Params = never> {
 export function defineJobType<Params>(definition: JobType<Params>): JobType<Params> {
   return definition
 }
+  /** What the jobs run that `order.followUp` makes. */
+  followUp?(params: Params, context: JobContext): Promise<JobResult>

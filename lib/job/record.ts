@@ -67,6 +67,8 @@ export interface JobRecord extends JobPlace {
   /** Random per submit call, so that a retried put knows itself. */
   submitToken?: string
   /** Sequence of the terminal event. */
+  /** It only looks back at what this job left behind. */
+  followUpOf?: string
   eventSequence?: number
   /** Seconds since the epoch: DynamoDB's TTL. Reads treat an expired record as absent. */
   expires?: number
@@ -77,16 +79,21 @@ export function itemOfJob({ tenant, id, ...record }: JobRecord): Item {
   return { ...(record as unknown as Item), ...jobKey(tenant, id) }
 }
 
-/** Parses at the border: an item of another version or shape is an error of ours, never a silent default. */
-export function jobOfItem(item: Item): JobRecord {
+/** The attributes of an item without its keys. Throws for a version that this code does not read. */
+export function attributesOf(item: Item): { [name: string]: Json | undefined } {
   const version = item.v
   if (version !== RECORD_VERSION)
     throw new Error(
       `${item.pk}: record version ${String(version)} is not ${RECORD_VERSION}; deploy the newer code first`,
     )
-  const { pk, sk: _sk, m_pk: _mp, m_sk: _ms, o_pk: _op, o_sk: _os, ...record } = item
-  const [, tenant, id] = pk.split('#')
-  return { ...record, tenant, id } as unknown as JobRecord
+  const { pk: _pk, sk: _sk, m_pk: _mp, m_sk: _ms, o_pk: _op, o_sk: _os, ...attributes } = item
+  return attributes
+}
+
+/** Parses at the border: an item of another version or shape is an error of ours, never a silent default. */
+export function jobOfItem(item: Item): JobRecord {
+  const [, tenant, id] = item.pk.split('#')
+  return { ...attributesOf(item), tenant, id } as unknown as JobRecord
 }
 
 export const attemptOf = (job: JobRecord): number => job.failures + job.attempting

@@ -4,10 +4,12 @@ import type { Json } from '../glossary.ts'
 import { apply, readJob } from './apply.ts'
 import type { JobContext, JobResult, JobType, Progress } from './define.ts'
 import type { Environment, Invocation } from './environment.ts'
+import { armFollowUp } from './follow-up.ts'
 import { type Job, jobOf } from './job.ts'
 import { executionKey } from './keys.ts'
 import { runLog } from './log.ts'
 import type { JobRecord } from './record.ts'
+import { acceptanceOf, tagClaims } from './tag-claims.ts'
 import { report } from './transitions.ts'
 
 /** A run ends in one of these ways; stop and fenced are told by the record, not by the run. */
@@ -80,6 +82,12 @@ export async function run(
     limits,
     checkpoint: job.checkpoint,
     remainingMs: () => invocation.remainingMs() - handOverMs,
+    order: {
+      acceptance: acceptanceOf(job),
+      leaseUntil: job.lease ?? clock.now(),
+      claims: tagClaims(env.store, job.tenant, limits),
+      followUp: (dueAt) => armFollowUp(job, type, dueAt, env),
+    },
     cancel(reason) {
       throw new Ending({ kind: 'canceled', reason })
     },
@@ -97,7 +105,8 @@ export async function run(
   const watcher = watch(job, env, state, watching.signal, (outcome) => over.abort(new Ending(outcome)), context)
   let outcome: Outcome
   try {
-    const result = await type.run(opened().params, context)
+    const { params } = opened()
+    const result = await (job.followUpOf ? lookBack(type, params, context) : type.run(params, context))
     outcome = { kind: 'success', result }
   } catch (thrown) {
     outcome = outcomeOf(thrown, over.signal)
@@ -109,7 +118,21 @@ export async function run(
   if (outcome.kind === 'error')
     log.warn(`attempt ${context.attempt} failed: ${outcome.error.code}: ${outcome.error.message}`)
   await log.flush()
-  return { outcome, progress }
+  return { outcome, progress, ...(state.checkpoint !== undefined && { checkpoint: state.checkpoint }) }
+}
+
+/** What the run has told so far; the watcher writes it. */
+interface RunState {
+  phase: string
+  progress: Progress
+  checkpoint: Json | undefined
+  dirty: boolean
+}
+
+function lookBack(type: JobType<never>, params: never, context: JobContext): Promise<JobResult> {
+  if (!type.followUp)
+    throw new LongshoreError('config-invalid', `this deployment's job type "${type.type}" does not look back`)
+  return type.followUp(params, context)
 }
 
 function outcomeOf(thrown: unknown, signal: AbortSignal): Outcome {

@@ -3,12 +3,13 @@
  *
  * Order is what keeps invariant I8: blobs, then child manifests, then indexes, then the tag. Every effect may happen
  * twice: a blob or a manifest is its digest, so a second write changes nothing; the tag is set to the digest pinned at
- * submit, so a second run sets it to what it already is.
+ * submit, so a second run sets it to what it already is. Of several jobs for one tag the newest accepted wins: `tag-order.ts`.
  */
 import * as z from 'zod'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
+import { jobOfAcceptance, type TagClaim } from '../job/tag-claims.ts'
 import { formatReference, parseReference } from '../oci/reference.ts'
 import { referenceSchema } from '../oci/reference-schema.ts'
 import type { Reference } from '../oci/types.ts'
@@ -19,6 +20,16 @@ import { eachInParallel } from './parallel.ts'
 import { type Plan, planCopy, readRoot } from './plan.ts'
 import { parsePlatform } from './platforms.ts'
 import { replicateMany } from './policy.ts'
+import {
+  claimTag,
+  confirmTag,
+  digestOf,
+  quietAt,
+  type Standing,
+  setTag,
+  settleTag,
+  type TargetTag,
+} from './tag-order.ts'
 import { Tally } from './tally.ts'
 import { TimeBudget } from './time-budget.ts'
 
@@ -82,6 +93,7 @@ export const replicate = defineJobType<ReplicateParams>({
   otherHosts: (params) => [{ host: parseReference(params.target).registry, pointer: '/target' }],
   bulk: replicateMany,
   run: runReplicate,
+  followUp: verifyTag,
 })
 
 /** The run of a replicate job; `limits` as an argument for tests and the benchmark. */
@@ -98,7 +110,7 @@ export async function runReplicate(params: ReplicateParams, context: JobContext)
   const target = await end(context, reference.registry, reference.repository, 'target')
   const name = `${reference.registry}/${reference.repository}:${tag}`
   const reading = { signal, counts: source.counts }
-  const writing = { signal, counts: target.counts }
+  const order: TargetTag = { target, tag, name, context }
   const finish = (digest: string, tally: Tally): JobResult => ({
     result: {
       digest: image.digest,
@@ -115,13 +127,19 @@ export async function runReplicate(params: ReplicateParams, context: JobContext)
   const digest = root?.digest ?? image.digest
   if (digest !== image.digest)
     log.warn(`the platform filter makes another index: ${digest} instead of ${image.digest}; signatures do not follow`)
-  const current = await at('target', target.client.resolve(target.repository, tag, writing))
-  if (current?.digest === digest) {
+  const current = await digestOf(order)
+  if (current === digest) {
+    // An older job may still be about to set the tag: what is right now is right for good only once it is claimed.
+    const claim = await claimTag(order, digest)
+    const standing = claim.kind === 'mine' && claim.contested ? await confirmTag(order, digest, true) : claim
+    if (standing.kind === 'superseded') await giveWay(order, digest, standing.by)
     log.info(`${name} already is ${digest}; nothing to do`)
     return finish(digest, new Tally([], checkpoint))
   }
-  if (current && params.override === false)
-    context.cancel(`${name} already names ${current.digest}, and override is false; nothing was changed`)
+  const mayReplace = async (seen: TagClaim | undefined) => {
+    if (params.override === false) await keepOther(order, digest, seen)
+  }
+  if (current !== undefined && params.override === false) refuseToReplace(order, current)
 
   const whole = root ?? (await at('source', source.client.manifest(source.repository, image.digest, reading)))
   const plan = await at('source', planCopy(source.client, source.repository, whole, limits, reading))
@@ -134,28 +152,65 @@ export async function runReplicate(params: ReplicateParams, context: JobContext)
   context.phase('blobs')
   await moveBlobs(source, target, plan, tally, checkpoint, context, limits)
   try {
-    await putManifests(target, plan, tag, context, limits)
+    standing = await putManifests(order, plan, mayReplace)
   } catch (error) {
     if (!(error instanceof LongshoreError && error.code === 'manifest-rejected')) throw error
     // A blob or child that was there a moment ago may have been collected meanwhile: look again, once.
     log.warn(`${error.message}; looking at every blob again`)
     await moveBlobs(source, target, plan, tally, checkpoint, context, limits)
-    await putManifests(target, plan, tag, context, limits)
+    standing = await putManifests(order, plan, mayReplace)
   }
 
   context.phase('verify')
-  const stored = await at('target', target.client.resolve(target.repository, tag, writing))
-  if (stored?.digest !== digest)
-    throw new LongshoreError(
-      'conflict',
-      `${name} names ${stored?.digest ?? 'nothing'} just after it was set to ${digest}: somebody else changes this tag. Replicate again if this image is wanted`,
-      { side: 'target' },
-    )
+  if (standing.kind === 'mine') standing = await confirmTag(order, digest, standing.contested)
+  if (standing.kind === 'superseded') await giveWay(order, digest, standing.by)
   log.info(`${name} is ${digest}`)
   return finish(digest, tally)
 }
 
 async function end(context: JobContext, host: string, repository: string, side: 'source' | 'target'): Promise<End> {
+/** What a follow-up runs: the tag once more, now that no request of the past can land any more. Two requests at most. */
+export async function verifyTag(params: ReplicateParams, context: JobContext): Promise<JobResult> {
+  const reference = parseReference(params.target)
+  const tag = reference.tag ?? 'latest'
+  context.phase('verify')
+  const target = await end(context, reference.registry, reference.repository, 'target')
+  const name = `${reference.registry}/${reference.repository}:${tag}`
+  const order: TargetTag = { target, tag, name, context }
+  const { newest, isSo } = await settleTag(order)
+  const stored = newest?.digest ?? context.image.digest
+  if (isSo) context.log.info(`${name} is ${stored}, as the newest accepted job has it`)
+  else context.log.warn(`${name} is not ${stored} yet, and it is not at the target: a job still has to bring it`)
+  return {
+    result: {
+      digest: context.image.digest,
+      target: { registry: reference.registry, repository: reference.repository, tag, digest: stored },
+      ...new Tally([], readCheckpoint(undefined)).result({ requests: 0, bytesIn: 0, bytesOut: 0 }, target.counts),
+    },
+  }
+}
+
+/** A newer job has the tag. It is made sure that what this one may have set does not stay; then this one ends as canceled. */
+async function giveWay(order: TargetTag, digest: string, by: TagClaim): Promise<void> {
+  const { newest = by, isSo } = await settleTag(order)
+  if (newest.digest === digest && isSo) return
+  const id = jobOfAcceptance(newest.sequence)
+  order.context.cancel(`superseded: job ${id} was accepted later and sets ${order.name} to ${newest.digest}`)
+}
+
+/** `override: false`, right before the tag is claimed: neither what it names nor what an earlier job sets is replaced. */
+async function keepOther(order: TargetTag, digest: string, seen: TagClaim | undefined): Promise<void> {
+  const { clock, limits } = order.context
+  if (seen && seen.digest !== digest && quietAt({ othersUntil: seen.until }, limits) > clock.now())
+    order.context.cancel(`another job sets ${order.name} to ${seen.digest}, and override is false; nothing was changed`)
+  const current = await digestOf(order)
+  if (current !== undefined && current !== digest) refuseToReplace(order, current)
+}
+
+function refuseToReplace({ name, context }: TargetTag, current: string): never {
+  return context.cancel(`${name} already names ${current}, and override is false; nothing was changed`)
+}
+
   const client = await at(side, context.registry(host))
   return { client, repository, counts: { requests: 0, bytesIn: 0, bytesOut: 0 } }
 }
@@ -215,16 +270,26 @@ async function moveBlobs(
   context.handOver({ ...tally.checkpoint(source.counts, target.counts), stuck })
 }
 
-/** Children first, so that a registry that checks finds them; images before indexes; the root by its tag at the end. */
-async function putManifests(target: End, plan: Plan, tag: string, context: JobContext, limits: Limits): Promise<void> {
-  const { signal } = context
-  const put = (reference: string, manifest: Plan['root'], signal: AbortSignal) =>
-    at('target', target.client.putManifest(target.repository, reference, manifest, { signal, counts: target.counts }))
+/**
+ * Children first, so that a registry that checks finds them; images before indexes; the root by its tag at the end, and only
+ * when no newer job has claimed the tag.
+ */
+async function putManifests(
+  order: TargetTag,
+  plan: Plan,
+  mayReplace: (seen: TagClaim | undefined) => Promise<void>,
+): Promise<Standing> {
+  const { target, context } = order
+  const { signal, limits } = context
+  const put = (child: Plan['root'], signal: AbortSignal) =>
+    at('target', target.client.putManifest(target.repository, child.digest, child, { signal, counts: target.counts }))
   context.phase('manifests')
   const images = plan.children.filter((child) => !child.manifests)
   await eachInParallel(images, limits.blobsInParallelMax, signal, (child, signal) => put(child.digest, child, signal))
   for (const index of plan.children.filter((child) => child.manifests)) await put(index.digest, index, signal)
   signal.throwIfAborted()
   context.phase('tag')
-  await put(tag, plan.root, signal)
+  const standing = await claimTag(order, plan.root.digest, mayReplace)
+  if (standing.kind === 'mine') await setTag(order, plan.root)
+  return standing
 }

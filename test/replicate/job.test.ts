@@ -8,6 +8,7 @@ import { type RunningRegistry, startRegistry } from '../../lib/local/registry/se
 import { createOpenRegistry } from '../../lib/oci/open.ts'
 import { MEDIA_TYPES } from '../../lib/oci/types.ts'
 import { type ReplicateParams, replicate, runReplicate } from '../../lib/replicate/job.ts'
+import { orderOf } from '../job/order.ts'
 import { clientOf, digestOf, failure, fixedRandom } from '../oci/server.ts'
 
 type Hooks = NonNullable<Parameters<typeof startRegistry>[0]>['hooks']
@@ -112,6 +113,7 @@ function runOf(source: string, repository: string, digest: string, more: Partial
     limits,
     blobs: undefined as never, // a replication keeps nothing
     registry: open,
+    order: orderOf(),
     checkpoint: undefined,
     remainingMs: () => 600_000,
     cancel: (reason) => {

@@ -10,6 +10,7 @@ import { push } from '../../lib/local/demo/push.ts'
 import { type RegistryOptions, startRegistry } from '../../lib/local/registry/server.ts'
 import { createOpenRegistry } from '../../lib/oci/open.ts'
 import { systemRandom } from '../../lib/random.ts'
+import { orderOf } from '../job/order.ts'
 
 /** What `cancel`, `snooze` and `handOver` throw here. */
 export class Ended extends Error {
@@ -79,6 +80,7 @@ function contextOf(
     limits: defaultLimits,
     blobs,
     registry: open,
+    order: orderOf(),
     checkpoint: undefined,
     remainingMs: () => 60_000,
     cancel: (reason) => end({ canceled: reason }),
