@@ -50,6 +50,8 @@ export const ERRORS = {
   'registry-invalid': row('permanent', 502, 6, 'The registry answered something that is not the protocol'),
   'connection-cut': row('transient', 502, 6, 'The connection was cut before the content was complete'),
   'upload-rejected': row('transient', 502, 6, 'The registry refused an upload'),
+  // Begun anew several times already within the job: another attempt would lose it again.
+  'upload-lost': row('permanent', 502, 6, 'The registry lost an upload too often'),
   'manifest-rejected': row('permanent', 502, 6, 'The registry refused a manifest'),
   // the content
   'source-gone': row('permanent', 404, 6, 'The source no longer has this content'),
@@ -67,6 +69,8 @@ export const ERRORS = {
   'lease-expired': row('transient', 500, 1, 'The worker died or ran out of time'),
   'poison-message': row('permanent', 500, 1, 'The worker never got as far as claiming the job'),
   'hops-exhausted': row('permanent', 500, 1, 'The job was continued too often'),
+  // The same image between the same places would stand still again.
+  'no-progress': row('permanent', 500, 1, 'The job was continued but came no further'),
   'snoozes-exhausted': row('permanent', 500, 1, 'The job was put off too often'),
   'policy-disabled': row('permanent', 409, 1, 'The policy was disabled'),
   'stopped-by-user': row('permanent', 409, 1, 'Stopped on request'),
