@@ -1,11 +1,15 @@
 /** The minute tick of policies: fires what is due, each instant once. */
 import { createApp } from '../lib/app.ts'
 import { jobTypes } from '../lib/jobs.ts'
+import { operatorMetrics } from '../lib/metrics.ts'
+import { observed } from '../lib/observed.ts'
 import { operatorLog } from '../lib/operator-log.ts'
 import { fireDue } from '../lib/schedule/due.ts'
 
-const app = createApp(process.env, { types: jobTypes, log: operatorLog('schedule') })
+const app = createApp(process.env, {
+  types: jobTypes,
+  log: operatorLog('schedule'),
+  metrics: operatorMetrics(process.env),
+})
 
-export async function handler(): Promise<{ fired: number }> {
-  return { fired: await fireDue(app) }
-}
+export const handler = observed(app, async (_tick: unknown, env) => ({ fired: await fireDue(env) }))

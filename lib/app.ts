@@ -9,6 +9,7 @@
  * LONGSHORE_SECRETS              aws:prefix or file:/folder
  * LONGSHORE_EVENTS               bus:name, file:/path or none
  * LONGSHORE_REGISTRIES           JSON list of registry objects
+ * LONGSHORE_METRICS              namespace of the metrics; none are written without it
  * LONGSHORE_WORKERS_DEAD_BEFORE  milliseconds since the epoch, see Environment
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
@@ -18,7 +19,7 @@ import { systemClock } from './clock.ts'
 import { readLimits } from './config.ts'
 import { LongshoreError } from './errors.ts'
 import type { openEvents } from './events/open.ts'
-import type { Environment, JobTypes, OperatorLog } from './job/environment.ts'
+import type { Environment, JobTypes, Metrics, OperatorLog } from './job/environment.ts'
 import type { openRegistries } from './oci/open-registries.ts'
 import { sqsQueue } from './queue/sqs.ts'
 import { systemRandom } from './random.ts'
@@ -28,6 +29,7 @@ import { requiredVariable, type Variables } from './variables.ts'
 export interface AppOptions {
   types: JobTypes
   log: OperatorLog
+  metrics?: Metrics | undefined
   blobs?: typeof openBlobs
   events?: typeof openEvents
   registries?: typeof openRegistries
@@ -51,7 +53,7 @@ export function createApp(
   const limits = readLimits(variables)
   const clock = systemClock
   const random = systemRandom
-  const { types, log, keepClientsMs = 0 } = options
+  const { types, log, metrics, keepClientsMs = 0 } = options
   const store = dynamoStore({
     client: new DynamoDBClient({ requestHandler }),
     table: requiredVariable(variables, 'LONGSHORE_TABLE'),
@@ -69,6 +71,7 @@ export function createApp(
     limits,
     types,
     log,
+    ...(metrics ? { metrics } : {}),
     registries: (tenant) => (registries ?? none<NonNullable<typeof registries>>('registries')).of(tenant),
     objects: () => (registries ?? none<NonNullable<typeof registries>>('registries')).objects,
     workersDeadBefore: Number(variables.LONGSHORE_WORKERS_DEAD_BEFORE ?? 0),

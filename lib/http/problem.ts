@@ -57,9 +57,20 @@ export function problemResponse(
 ): Response {
   const { problem, error } = problemOf(thrown)
   if (problem.status >= 500)
-    log.error(problem.title, { code: error.code, reason: error.message.slice(0, 500), path: c.req.path })
+    log.error(problem.title, {
+      ...requestIdOf(c),
+      code: error.code,
+      reason: error.message.slice(0, 500),
+      path: c.req.path,
+    })
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
   if (error.retryAfterMs !== undefined) headers['retry-after'] = String(Math.ceil(error.retryAfterMs / 1000))
   Object.assign(headers, more)
   return c.body(JSON.stringify(problem), problem.status as ContentfulStatusCode, headers)
+}
+
+/** On Lambda the id of the invocation; elsewhere there is none. */
+function requestIdOf(c: Context): { requestId?: string } {
+  const { lambdaContext } = (c.env ?? {}) as { lambdaContext?: { awsRequestId?: string } }
+  return lambdaContext?.awsRequestId ? { requestId: lambdaContext.awsRequestId } : {}
 }

@@ -51,6 +51,8 @@ export type MeasureName = 'runMs' | 'movedBytes' | 'oldestWaitingSeconds' | 'old
 export interface Metrics {
   count(name: CountName, type: string, by?: number): void
   measure(name: MeasureName, type: string, value: number): void
+  /** Writes what was kept. Called once at the end of an invocation. */
+  flush(): void
 }
 
 export const silentLog: OperatorLog = { info: () => {}, warn: () => {}, error: () => {} }

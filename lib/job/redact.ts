@@ -3,11 +3,12 @@
 const PATTERNS: [RegExp, string][] = [
   [/\b(authorization|proxy-authorization|cookie|set-cookie)(["']?\s*[:=]\s*["']?)[^\r\n"']+/gi, '$1$2***'],
   [/\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi, '$1 ***'],
-  [/(https?:\/\/)[^\s/@:]+:[^\s/@]+@/gi, '$1***@'],
-  [/\b(password|passwd|secret|token|signature|credential|x-amz-[a-z-]+)=[^&\s"']+/gi, '$1=***'],
+  [/(https?:\/\/)[^\s/@]+@/gi, '$1***@'],
+  [/\b(password|passwd|secret|token|signature|credential|x-amz-[a-z-]+)(["']?[=:]\s?["']?)[^&\s"',}]+/gi, '$1$2***'],
 ]
 
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\n]/g
+/** Also what turns the direction of writing: a line must not look like another. */
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\n]/g
 
 /** One printable line of at most 4,000 characters, without credentials, terminal escapes or forged line breaks. */
 export function logLine(message: string): string {

@@ -3,9 +3,10 @@ import { type Import, roomOf } from './sources.ts'
 
 export const LAYERS: readonly (readonly string[])[] = [
   ['functions', 'local', 'cli'],
-  // `consume` turns events of Lambda into calls of `job`; `operator-log` is the implementation of what `job` asks for.
-  ['http', 'schedule', 'notify', 'jobs', 'app', 'consume', 'operator-log'],
-  ['scan', 'replicate'],
+  // `consume` turns events of Lambda into calls of `job`; `operator-log` and `metrics` are what `job` asks for; `observed`
+  // stands around every handler.
+  ['http', 'schedule', 'notify', 'jobs', 'app', 'consume', 'observed', 'operator-log', 'metrics'],
+  ['scan', 'replicate', 'self-check'],
   ['job', 'oci', 'advisories', 'report'],
   ['net', 'store', 'queue', 'blobs', 'secrets', 'events'],
   ['config', 'errors', 'glossary', 'clock', 'random', 'variables', 'validation', 'version'],
