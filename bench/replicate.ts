@@ -65,6 +65,8 @@ async function copy(source: string, target: string): Promise<void> {
       followUp: async () => 'none',
     },
     checkpoint: undefined,
+    save: () => {},
+    isStopped: () => false,
     remainingMs: () => 840_000 - (Date.now() - startedAt),
     cancel: (reason) => {
       throw new Error(reason)

@@ -68,6 +68,8 @@ async function coldScan() {
       followUp: async () => 'none',
     },
     checkpoint: undefined,
+    save: () => {},
+    isStopped: () => false,
     remainingMs: () => 900_000,
     cancel: never,
     snooze: never,

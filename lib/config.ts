@@ -224,6 +224,12 @@ export const LIMITS = {
   retryBaseSeconds: limit(10, 0, 3_600, 'First backoff; doubles with full jitter.'),
   retryMaxSeconds: limit(3_600, 1, 86_400, 'Backoff cap: an hour outlives a registry deployment.'),
   hopsMax: limit(200, 1, 100_000, 'Continuations of one job: 200 invocations of 15 minutes are two days.'),
+  stallsMax: limit(
+    3,
+    1,
+    1_000,
+    'Continuations in a row without any progress before the job says that it stands still.',
+  ),
   snoozesMax: limit(
     1_000,
     1,

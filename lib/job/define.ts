@@ -62,6 +62,13 @@ export interface JobContext {
   order: JobOrder
   /** What the run before handed over. */
   checkpoint: Json | undefined
+  /**
+   * What the next run gets should this one die: written with the progress, so at most `progressWriteSeconds` and one
+   * poll old. A failed attempt and a run that is cut off at its end keep it as well.
+   */
+  save(checkpoint: Json): void
+  /** Whether the signal aborted because the job was stopped: then nobody will go on, and what is open can be given up. */
+  isStopped(): boolean
   /** Milliseconds until this run must hand over. */
   remainingMs(): number
   /** Ends the job as canceled. Throws; never returns. */
@@ -126,11 +133,11 @@ export interface JobType<Params = never> {
   otherHosts(params: Params): { host: string; pointer: string }[]
   bulk?: BulkType
   run(params: Params, context: JobContext): Promise<JobResult>
+  /** What the jobs run that `order.followUp` makes. */
+  followUp?(params: Params, context: JobContext): Promise<JobResult>
 }
 
 /** Keeps the type of the parameters between schema and run. */
 export function defineJobType<Params>(definition: JobType<Params>): JobType<Params> {
   return definition
 }
-  /** What the jobs run that `order.followUp` makes. */
-  followUp?(params: Params, context: JobContext): Promise<JobResult>

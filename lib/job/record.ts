@@ -6,8 +6,13 @@ import type { Item } from '../store/port.ts'
 import type { Progress, ResolvedImage } from './define.ts'
 import { type JobPlace, jobKey } from './keys.ts'
 
-/** Rises when a reader of the version before could not read what we write; readers take N and N-1. */
-export const RECORD_VERSION = 1
+/**
+ * Rises when a reader of the version before could not read what we write; readers take N and N-1, of jobs, executions
+ * and policies alike. 2: an execution may be `retrying` or canceled, which a reader of 1 would take for ended; children
+ * may be superseded by their retry; open jobs lie in partitions by kind. An item of 1 is read as it is: what it lacks is
+ * optional, and its keys change with its next transition.
+ */
+export const RECORD_VERSION = 2
 
 export interface JobError {
   code: ErrorCode
@@ -50,6 +55,8 @@ export interface JobRecord extends JobPlace {
   progress?: Progress
   checkpoint?: Json
   hops?: number
+  /** Continuations in a row that brought nothing; see `stallsMax`. */
+  stalls?: number
   snoozes?: number
   throttles?: number
   /** Dead letters since the claim with this fence. */
@@ -60,15 +67,17 @@ export interface JobRecord extends JobPlace {
   error?: JobError
   /** What the last run said before it was put off or failed; shown until the job ends. */
   waitReason?: string
+  /** It only looks back at what this job left behind. */
+  followUpOf?: string
   retryOf?: string
   retriedBy?: string
+  /** Of a child that a retry of its execution made: the how many-th (see `ExecutionRecord.generation`). */
+  generation?: number
   /** Hash of the request, to tell a repeated one from a reused idempotency key. */
   requestHash?: string
   /** Random per submit call, so that a retried put knows itself. */
   submitToken?: string
   /** Sequence of the terminal event. */
-  /** It only looks back at what this job left behind. */
-  followUpOf?: string
   eventSequence?: number
   /** Seconds since the epoch: DynamoDB's TTL. Reads treat an expired record as absent. */
   expires?: number
@@ -82,9 +91,9 @@ export function itemOfJob({ tenant, id, ...record }: JobRecord): Item {
 /** The attributes of an item without its keys. Throws for a version that this code does not read. */
 export function attributesOf(item: Item): { [name: string]: Json | undefined } {
   const version = item.v
-  if (version !== RECORD_VERSION)
+  if (version !== RECORD_VERSION && version !== RECORD_VERSION - 1)
     throw new Error(
-      `${item.pk}: record version ${String(version)} is not ${RECORD_VERSION}; deploy the newer code first`,
+      `${item.pk}: record version ${String(version)} is neither ${RECORD_VERSION} nor ${RECORD_VERSION - 1}; deploy the newer code first`,
     )
   const { pk: _pk, sk: _sk, m_pk: _mp, m_sk: _ms, o_pk: _op, o_sk: _os, ...attributes } = item
   return attributes

@@ -34,6 +34,8 @@ class Ending extends Error {
 export interface FinishedRun {
   outcome: Outcome
   progress: Progress
+  /** What the run saved last, when it saved anything. */
+  checkpoint?: Json
 }
 
 /** Runs the job under its watcher. Never throws: every way out is an outcome. */
@@ -51,7 +53,7 @@ export async function run(
     items: { done: 0, failed: 0, skipped: 0, total: 0 },
     bytes: { done: 0, total: 0 },
   }
-  const state = { phase: type.phases[0] ?? '', progress, dirty: false }
+  const state: RunState = { phase: type.phases[0] ?? '', progress, checkpoint: undefined, dirty: false }
   // Late initialisation: parameters from the record and credentials from their store, now, by the worker.
   let initialised: ReturnType<Job['init']> | undefined
   const opened = () => {
@@ -80,18 +82,23 @@ export async function run(
     blobs: env.blobs,
     registry: (host) => opened().registry(host),
     limits,
-    checkpoint: job.checkpoint,
-    remainingMs: () => invocation.remainingMs() - handOverMs,
     order: {
       acceptance: acceptanceOf(job),
       leaseUntil: job.lease ?? clock.now(),
       claims: tagClaims(env.store, job.tenant, limits),
       followUp: (dueAt) => armFollowUp(job, type, dueAt, env),
     },
+    checkpoint: job.checkpoint,
+    save(checkpoint) {
+      state.checkpoint = checkpoint
+      state.dirty = true
+    },
+    isStopped: () => over.signal.reason instanceof Ending && over.signal.reason.outcome.kind === 'stopped',
+    remainingMs: () => invocation.remainingMs() - handOverMs,
     cancel(reason) {
       throw new Ending({ kind: 'canceled', reason })
     },
-    snooze(seconds, checkpoint = job.checkpoint) {
+    snooze(seconds, checkpoint = state.checkpoint ?? job.checkpoint) {
       throw new Ending({ kind: 'snoozed', seconds, checkpoint })
     },
     handOver(checkpoint) {
@@ -156,7 +163,7 @@ function outcomeOf(thrown: unknown, signal: AbortSignal): Outcome {
 async function watch(
   job: JobRecord,
   env: Environment,
-  state: { phase: string; progress: Progress; dirty: boolean },
+  state: RunState,
   signal: AbortSignal,
   abort: (outcome: Outcome) => void,
   context: JobContext,
@@ -166,11 +173,11 @@ async function watch(
   while (!signal.aborted) {
     await clock.sleep(Math.max(0, Math.min(limits.stopPollMs, context.remainingMs())), signal)
     if (signal.aborted) return
-    if (context.remainingMs() <= 0) return abort({ kind: 'continued', checkpoint: job.checkpoint })
+    if (context.remainingMs() <= 0) return abort({ kind: 'continued', checkpoint: state.checkpoint ?? job.checkpoint })
     try {
       const write = state.dirty && clock.now() - writtenAt >= limits.progressWriteSeconds * 1000
       const now = write
-        ? await apply(store, job, report(job.fence, { phase: state.phase, progress: state.progress }))
+        ? await apply(store, job, report(job.fence, state))
         : await readJob(store, job.tenant, job.id, clock.now())
       if (write) {
         state.dirty = false

@@ -151,6 +151,7 @@ export async function runReplicate(params: ReplicateParams, context: JobContext)
 
   context.phase('blobs')
   await moveBlobs(source, target, plan, tally, checkpoint, context, limits)
+  let standing: Standing
   try {
     standing = await putManifests(order, plan, mayReplace)
   } catch (error) {
@@ -168,7 +169,6 @@ export async function runReplicate(params: ReplicateParams, context: JobContext)
   return finish(digest, tally)
 }
 
-async function end(context: JobContext, host: string, repository: string, side: 'source' | 'target'): Promise<End> {
 /** What a follow-up runs: the tag once more, now that no request of the past can land any more. Two requests at most. */
 export async function verifyTag(params: ReplicateParams, context: JobContext): Promise<JobResult> {
   const reference = parseReference(params.target)
@@ -211,6 +211,7 @@ function refuseToReplace({ name, context }: TargetTag, current: string): never {
   return context.cancel(`${name} already names ${current}, and override is false; nothing was changed`)
 }
 
+async function end(context: JobContext, host: string, repository: string, side: 'source' | 'target'): Promise<End> {
   const client = await at(side, context.registry(host))
   return { client, repository, counts: { requests: 0, bytesIn: 0, bytesOut: 0 } }
 }
@@ -285,8 +286,8 @@ async function putManifests(
     at('target', target.client.putManifest(target.repository, child.digest, child, { signal, counts: target.counts }))
   context.phase('manifests')
   const images = plan.children.filter((child) => !child.manifests)
-  await eachInParallel(images, limits.blobsInParallelMax, signal, (child, signal) => put(child.digest, child, signal))
-  for (const index of plan.children.filter((child) => child.manifests)) await put(index.digest, index, signal)
+  await eachInParallel(images, limits.blobsInParallelMax, signal, (child, signal) => put(child, signal))
+  for (const index of plan.children.filter((child) => child.manifests)) await put(index, signal)
   signal.throwIfAborted()
   context.phase('tag')
   const standing = await claimTag(order, plan.root.digest, mayReplace)

@@ -115,6 +115,8 @@ function runOf(source: string, repository: string, digest: string, more: Partial
     registry: open,
     order: orderOf(),
     checkpoint: undefined,
+    save: () => {},
+    isStopped: () => false,
     remainingMs: () => 600_000,
     cancel: (reason) => {
       throw new Error(`canceled: ${reason}`)

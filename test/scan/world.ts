@@ -82,6 +82,8 @@ function contextOf(
     registry: open,
     order: orderOf(),
     checkpoint: undefined,
+    save: () => {},
+    isStopped: () => false,
     remainingMs: () => 60_000,
     cancel: (reason) => end({ canceled: reason }),
     snooze: (seconds) => end({ snoozed: seconds }),
