@@ -19,6 +19,7 @@ export async function handleDeadLetter(body: string, env: Environment): Promise<
     env.log.error('a dead letter that is not ours was dropped', {})
     return 'acknowledge'
   }
+  env.metrics?.count('deadLetters', place.type)
   try {
     const job = await readJob(env.store, place.tenant, place.id, env.clock.now())
     // A running job, dead or alive, is the case of its lease and the sweeper: a message adds nothing.
@@ -39,7 +40,10 @@ async function countOrEnd(job: JobRecord, env: Environment): Promise<void> {
       message: `${count} messages of this job died before a worker could claim it; look at the logs of the ${job.type} function`,
       retryable: true,
     }
-    await apply(env.store, job, transitions.poison(job, job.fence, ending('error', env, { error })))
+    const ended = await apply(env.store, job, transitions.poison(job, job.fence, ending('error', env, { error })))
+    if (!ended) return
+    env.metrics?.count('failed', job.type)
+    env.log.error('a job was ended as poison', { jobId: job.id, type: job.type, reason: error.message })
     return
   }
   const now = clock.now()

@@ -8,7 +8,7 @@ import type { Environment } from './environment.ts'
 import { handOverEvents } from './event-cursor.ts'
 import { OPEN_KINDS, OPEN_SHARDS, type OpenKind, openJobsPartition, stamp } from './keys.ts'
 import { messageOf, queueOf } from './message.ts'
-import { isTerminal, type JobRecord, jobOfItem } from './record.ts'
+import { attemptOf, isTerminal, type JobRecord, jobOfItem } from './record.ts'
 import * as transitions from './transitions.ts'
 import { leaseIsDead } from './transitions.ts'
 import { backoffMs, delayFor, nextSendAt } from './wait.ts'
@@ -24,8 +24,8 @@ export interface SweepReport {
 /** Longest life of a lease: within it after a start, running jobs of former workers are looked for. */
 const LEASE_LIFE_MAX_MS = 20 * 60_000
 
-/** One sweep of all types; `deadlineMs` left for it. Throws only when the store is down. */
-export async function sweep(env: Environment): Promise<SweepReport> {
+/** One sweep of all types; `met` hears of every waiting job that was looked at. Throws only when the store is down. */
+export async function sweep(env: Environment, met: (job: JobRecord) => void = () => {}): Promise<SweepReport> {
   const report: SweepReport = { looked: 0, recovered: 0, ended: 0, resent: 0, events: 0 }
   for (const type of env.types.keys()) {
     const resend = { left: env.limits.resendBatchMax }
@@ -40,8 +40,12 @@ export async function sweep(env: Environment): Promise<SweepReport> {
       const lost: JobRecord[] = []
       for (const job of jobs) {
         if (isTerminal(job.status)) continue
-        if (job.status === 'running') await recover(job, env, report, lost)
-        else if (isLost(job, empty, env)) lost.push(job)
+        if (job.status === 'running') {
+          await recover(job, env, report, lost)
+          continue
+        }
+        met(job)
+        if (isLost(job, empty, env)) lost.push(job)
       }
       await resendLost(lost, resend, env, report)
     }
@@ -92,8 +96,8 @@ async function recover(job: JobRecord, env: Environment, report: SweepReport, lo
   if (!leaseIsDead(job, now, env.workersDeadBefore)) return
   const seen = { fence: job.fence, lease: job.lease ?? 0, attempting: job.attempting }
   const message = `the worker of attempt ${job.failures + job.attempting} died or ran out of time`
-  const end = (status: 'stopped' | 'error', code: 'stopped-by-user' | 'lease-expired', text: string) =>
-    apply(
+  const end = async (status: 'stopped' | 'error', code: 'stopped-by-user' | 'lease-expired', text: string) => {
+    const ended = await apply(
       store,
       job,
       transitions.recoverToEnd(
@@ -102,11 +106,16 @@ async function recover(job: JobRecord, env: Environment, report: SweepReport, lo
         ending(status, env, { error: { code, message: text, retryable: true } }),
       ),
     )
+    if (!ended) return
+    report.ended++
+    env.metrics?.count('endedBySweep', job.type)
+    env.metrics?.count(status === 'error' ? 'failed' : 'stopped', job.type)
+    env.log.warn('a job whose worker died was ended', { ...idsOf(job), status, code, reason: text })
+  }
   if (job.stop) {
-    if (await end('stopped', 'stopped-by-user', 'stopped; its worker had died before')) report.ended++
+    await end('stopped', 'stopped-by-user', 'stopped; its worker had died before')
   } else if (job.failures + job.attempting >= job.maxAttempts) {
-    if (await end('error', 'lease-expired', `${message}; it was the last of ${job.maxAttempts} attempts`))
-      report.ended++
+    await end('error', 'lease-expired', `${message}; it was the last of ${job.maxAttempts} attempts`)
   } else {
     // A service that was restarted knows that its workers died with it: nothing to back off from.
     const restarted = (job.claimedAt ?? 0) < env.workersDeadBefore
@@ -116,10 +125,14 @@ async function recover(job: JobRecord, env: Environment, report: SweepReport, lo
     const recovered = await apply(store, job, transitions.recover(job, seen, wait))
     if (recovered) {
       report.recovered++
+      env.metrics?.count('recovered', job.type)
+      env.log.warn('a job whose worker died was recovered', { ...idsOf(job), dueInMs: dueAt - now })
       lost.push(recovered)
     }
   }
 }
+
+const idsOf = (job: JobRecord) => ({ jobId: job.id, type: job.type, attempt: attemptOf(job), fence: job.fence })
 
 function isLost(job: JobRecord, empty: Set<string>, env: Environment): boolean {
   const now = env.clock.now()
@@ -153,6 +166,7 @@ async function resendLost(
     await env.queue.send(queue, messages).then(
       () => {
         report.resent += jobs.length
+        env.metrics?.count('resent', jobs[0]?.type ?? '', jobs.length)
       },
       (thrown: unknown) =>
         env.log.warn('messages could not be re-sent', { queue, jobs: jobs.length, reason: String(thrown) }),
