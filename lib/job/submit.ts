@@ -194,6 +194,7 @@ export async function sendFirst(jobs: JobRecord[], env: Environment): Promise<vo
   const now = env.clock.now()
   const byQueue = new Map<string, JobRecord[]>()
   for (const job of jobs) {
+    env.metrics?.count('submitted', job.type)
     const queue = queueOf(job.type, job.lane)
     byQueue.set(queue, [...(byQueue.get(queue) ?? []), job])
   }
