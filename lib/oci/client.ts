@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import { LongshoreError } from '../errors.ts'
 import { discard, readBody } from '../net/body.ts'
 import { told } from './answers.ts'
+import { blobPath, openBlobBody } from './blob-body.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { within } from './deadline.ts'
 import { isDigest, matches } from './digest.ts'
@@ -23,23 +24,24 @@ const BLOB_BYTES_MAX = 4_194_304
 export class Client implements RegistryClient {
   readonly host: string
   readonly counts: RequestCounts
-  readonly #connection: Connection
+  /** The wire below the verbs, for the parts of the client that only replication needs. */
+  readonly connection: Connection
 
   constructor(registry: Registry, options: ConnectionOptions) {
-    this.#connection = new Connection(registry, options)
+    this.connection = new Connection(registry, options)
     this.host = registry.host
-    this.counts = this.#connection.counts
+    this.counts = this.connection.counts
   }
 
   /** Ends idle connections; a call in flight goes on. */
   close(): void {
-    this.#connection.close()
+    this.connection.close()
   }
 
   async resolve(repository: string, reference: string, options: CallOptions = {}): Promise<Descriptor | undefined> {
     const what = this.#name(repository, reference)
     return this.#within(options, what, async (options) => {
-      const answer = await this.#connection.request(
+      const answer = await this.connection.request(
         {
           method: 'HEAD',
           target: manifestPath(repository, reference),
@@ -74,9 +76,9 @@ export class Client implements RegistryClient {
 
   async manifest(repository: string, reference: string, options: CallOptions = {}): Promise<Manifest> {
     const what = this.#name(repository, reference)
-    const { limits } = this.#connection
+    const { limits } = this.connection
     return this.#within(options, what, async (options) => {
-      const answer = await this.#connection.request(
+      const answer = await this.connection.request(
         {
           method: 'GET',
           target: manifestPath(repository, reference),
@@ -101,7 +103,7 @@ export class Client implements RegistryClient {
       const bytes = await readBody(answer.body, limits.manifestBytesMax, `the manifest ${what}`, () =>
         tooLarge(what, limits),
       )
-      this.#connection.countIn(bytes.byteLength, options)
+      this.connection.countIn(bytes.byteLength, options)
       const told = answer.headers['docker-content-digest']
       if (typeof told === 'string' && isDigest(told) && !matches(bytes, told))
         throw new LongshoreError('digest-mismatch', `${what}: the registry says ${told}, but the bytes hash otherwise`)
@@ -118,7 +120,7 @@ export class Client implements RegistryClient {
   async putManifest(repository: string, reference: string, manifest: Manifest, options: CallOptions = {}) {
     const what = this.#name(repository, reference)
     await this.#within(options, what, async (options) => {
-      const answer = await this.#connection.request(
+      const answer = await this.connection.request(
         {
           method: 'PUT',
           target: manifestPath(repository, reference),
@@ -131,7 +133,7 @@ export class Client implements RegistryClient {
         options,
       )
       if (answer.status >= 300) {
-        const refusal = await this.#connection.refusal(answer)
+        const refusal = await this.connection.refusal(answer)
         const why = answer.status === 413 ? 'it takes no manifest of this size' : 'see its own words'
         throw new LongshoreError(
           'manifest-rejected',
@@ -148,7 +150,7 @@ export class Client implements RegistryClient {
   async hasBlob(repository: string, descriptor: Descriptor, options: CallOptions = {}): Promise<boolean> {
     const what = this.#name(repository, descriptor.digest)
     return this.#within(options, what, async (options) => {
-      const answer = await this.#connection.request(
+      const answer = await this.connection.request(
         {
           method: 'HEAD',
           target: blobPath(repository, descriptor.digest),
@@ -167,16 +169,16 @@ export class Client implements RegistryClient {
 
   async blob(repository: string, descriptor: Descriptor, options: CallOptions = {}): Promise<Readable> {
     const what = `the blob ${this.#name(repository, descriptor.digest)}`
-    const { registryRetriesMax } = this.#connection.limits
+    const { registryRetriesMax } = this.connection.limits
     let cuts = 0
     let cutAt = 0
-    const { body } = await this.#openBlob(repository, descriptor, 0, what, options)
+    const { body } = await openBlobBody(this.connection, repository, descriptor, 0, what, options)
     return verified(body, descriptor, what, async (offset) => {
       // A cut after progress is a new accident; cuts at the same place are a dead registry.
       cuts = offset > cutAt ? 1 : cuts + 1
       cutAt = offset
       if (cuts > registryRetriesMax || options.signal?.aborted) return undefined
-      return this.#openBlob(repository, descriptor, offset, what, options)
+      return openBlobBody(this.connection, repository, descriptor, offset, what, options)
     })
   }
 
@@ -197,17 +199,17 @@ export class Client implements RegistryClient {
     open: () => Promise<Readable>,
     options: CallOptions & { onBytes?: (count: number) => void } = {},
   ): Promise<void> {
-    return uploadBlob(this.#connection, repository, descriptor, open, options)
+    return uploadBlob(this.connection, repository, descriptor, open, options)
   }
 
   mount(repository: string, descriptor: Descriptor, from: string, options: CallOptions = {}): Promise<boolean> {
-    return mountBlob(this.#connection, repository, descriptor, from, options)
+    return mountBlob(this.connection, repository, descriptor, from, options)
   }
 
   async tags(repository: string, options: CallOptions & { last?: string; limit?: number } = {}) {
     const what = `the tags of ${this.host}/${repository}`
     const page = await this.#within(options, what, (call) =>
-      listPage(this.#connection, `/v2/${repository}/tags/list`, [pullScope(repository)], 'tags', what, {
+      listPage(this.connection, `/v2/${repository}/tags/list`, [pullScope(repository)], 'tags', what, {
         ...options,
         ...call,
       }),
@@ -218,7 +220,7 @@ export class Client implements RegistryClient {
   async repositories(options: CallOptions & { last?: string; limit?: number } = {}) {
     const what = `the repositories of ${this.host}`
     const page = await this.#within(options, what, (call) =>
-      listPage(this.#connection, '/v2/_catalog', ['registry:catalog:*'], 'repositories', what, { ...options, ...call }),
+      listPage(this.connection, '/v2/_catalog', ['registry:catalog:*'], 'repositories', what, { ...options, ...call }),
     )
     return { repositories: page.items, ...(page.next !== undefined && { next: page.next }) }
   }
@@ -226,45 +228,9 @@ export class Client implements RegistryClient {
   async ping(options: CallOptions = {}): Promise<void> {
     await this.#within(options, `a ping of ${this.host}`, async (options) => {
       const request = { method: 'GET', target: '/v2/', scopes: [], expect: [200], what: 'GET /v2/' }
-      const answer = await this.#connection.request(request, options)
+      const answer = await this.connection.request(request, options)
       await discard(answer.body)
     })
-  }
-
-  /** The body of a blob from `offset` on, unverified: only `verified` reads it. */
-  async #openBlob(repository: string, descriptor: Descriptor, offset: number, what: string, options: CallOptions) {
-    const answer = await this.#connection.request(
-      {
-        method: 'GET',
-        target: blobPath(repository, descriptor.digest),
-        scopes: [pullScope(repository)],
-        ...(offset > 0 && { headers: { range: `bytes=${offset}-` } }),
-        expect: offset > 0 ? [200, 206, 404] : [200, 404],
-        what,
-      },
-      options,
-    )
-    const { body, headers } = answer
-    if (answer.status === 404) {
-      await discard(body)
-      throw new LongshoreError('source-gone', `${this.host} no longer has ${what}`)
-    }
-    if (answer.status === 206 && !headers['content-range']?.startsWith(`bytes ${offset}-`)) {
-      body.destroy()
-      throw new LongshoreError('registry-invalid', `${what}: the registry sent another range than was asked for`)
-    }
-    // A registry that ignores Range sends everything again; the part we have is skipped.
-    const skip = answer.status === 200 ? offset : 0
-    const length = headers['content-length']
-    if (length !== undefined && Number(length) !== descriptor.size - offset + skip) {
-      body.destroy()
-      throw new LongshoreError(
-        'size-mismatch',
-        `${what}: the registry has ${length} bytes, the manifest tells ${descriptor.size - offset + skip}`,
-      )
-    }
-    body.on('close', () => this.#connection.countIn(Number(length ?? 0), options))
-    return { body, skip }
   }
 
   #name(repository: string, reference: string): string {
@@ -272,12 +238,17 @@ export class Client implements RegistryClient {
   }
 
   #within<T>(options: CallOptions, what: string, call: (options: CallOptions) => Promise<T>): Promise<T> {
-    return within(options, options.timeoutMs ?? this.#connection.limits.registryRequestTimeoutMs, what, call)
+    return within(options, options.timeoutMs ?? this.connection.limits.registryRequestTimeoutMs, what, call)
   }
+}
+
+/** The wire of a client; every client is made by `createOpenRegistry` and is one of ours. */
+export function connectionOf(client: RegistryClient): Connection {
+  if (client instanceof Client) return client.connection
+  throw new LongshoreError('internal', `the client of ${client.host} has no connection`)
 }
 
 /** Repository and reference have passed the grammar of `reference.ts`, so nothing needs escaping. */
 const manifestPath = (repository: string, reference: string) => `/v2/${repository}/manifests/${reference}`
-const blobPath = (repository: string, digest: string) => `/v2/${repository}/blobs/${digest}`
 
 const sameAlgorithm = (a: string, b: string) => a.split(':')[0] === b.split(':')[0]

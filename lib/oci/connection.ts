@@ -14,6 +14,7 @@ import { Http, type HttpAnswer, type HttpRequest } from '../net/http.ts'
 import { type FollowedAnswer, sendFollowing } from '../net/redirect.ts'
 import { isWebPage, type Refusal, readRefusal, unexpected, webPage } from './answers.ts'
 import { Authenticator, type BasicCredentials } from './auth.ts'
+import type { HostBudget } from './budget.ts'
 import { backoffMs, retryAfterMs } from './retry.ts'
 import type { CallOptions, Registry, RequestCounts } from './types.ts'
 
@@ -23,6 +24,8 @@ export interface ConnectionOptions {
   clock: Clock
   random: Random
   resolver?: Resolver
+  /** What all workers share of this host; without one requests are not paced. */
+  budget?: HostBudget
 }
 
 export interface RegistryRequest {
@@ -51,16 +54,13 @@ export class Connection {
   readonly #http: Http
   readonly #auth: Authenticator
   readonly #options: ConnectionOptions
-  readonly #gapMs: number
   /** In the order to try; one is left once the host has answered. */
   #schemes: readonly Scheme[]
-  #nextAt = 0
 
   constructor(registry: Registry, options: ConnectionOptions) {
     this.host = registry.host
     this.limits = options.limits
     this.#options = options
-    this.#gapMs = registry.requestsPerSecond ? 1_000 / registry.requestsPerSecond : 0
     const { hostname } = new URL(`https://${registry.host}`)
     this.#schemes = !registry.insecure ? ['https'] : isNear(hostname) ? ['http', 'https'] : ['https', 'http']
     this.#http = new Http({
@@ -94,7 +94,11 @@ export class Connection {
       const { failure } = outcome
       if (options.signal?.aborted) throw abortReason(options.signal)
       const mayRepeat = request.repeatable ?? true
-      if (!mayRepeat || !isRepeatable(failure) || attempt >= limits.registryRetriesMax) throw failure
+      if (!mayRepeat || !isRepeatable(failure) || attempt >= limits.registryRetriesMax) {
+        // Throttled without a word for how long: everybody leaves it alone for a while.
+        if (isThrottled(failure) && failure.retryAfterMs === undefined) await this.#options.budget?.throttled(undefined)
+        throw failure
+      }
       const askedMs = failure.retryAfterMs ?? 0
       // A long Retry-After is thrown with its time, so that the job is parked instead of a worker being held.
       if (askedMs > limits.registryThrottleWaitMs) throw failure
@@ -120,14 +124,17 @@ export class Connection {
   /** The status was not expected: say why. */
   async #refused(request: RegistryRequest, answer: HttpAnswer): Promise<LongshoreError> {
     const refusal = await this.refusal(answer)
-    const after = retryAfterMs(answer.headers['retry-after'], this.#options.clock.now())
+    const { 'retry-after': asked, date } = answer.headers
+    const after = retryAfterMs(asked, this.#options.clock.now(), this.limits, date)
     const details = after === undefined ? {} : { retryAfterMs: after }
-    if (answer.status === 429 || refusal.code === 'TOOMANYREQUESTS')
+    if (answer.status === 429 || refusal.code === 'TOOMANYREQUESTS') {
+      if (after !== undefined) await this.#options.budget?.throttled(after)
       return new LongshoreError(
         'registry-throttled',
         `${this.host} limits requests (${answer.status}) and refused ${request.what}; it is asked again later`,
         details,
       )
+    }
     const error = unexpected(this.host, request.what, answer.status, refusal)
     return new LongshoreError(error.code, error.message, details)
   }
@@ -195,7 +202,7 @@ export class Connection {
     authorization: string | undefined,
     options: CallOptions,
   ) {
-    await this.#pace(options.signal)
+    await this.#options.budget?.take(options.signal)
     const url =
       typeof request.target === 'string' ? new URL(request.target, `${scheme}://${this.host}`) : request.target
     const { body } = request
@@ -233,6 +240,11 @@ export class Connection {
     if (signal?.aborted) throw abortReason(signal)
   }
 
+  /** Whether a URL from elsewhere (a checkpoint) is of this registry: its host, and a scheme it is spoken to by. */
+  isOwn(url: URL): boolean {
+    return this.#schemes.some((scheme) => new URL(`${scheme}://${this.host}`).origin === url.origin)
+  }
+
   /** Why the registry refused, in its own words. */
   refusal(answer: HttpAnswer): Promise<Refusal> {
     return readRefusal(answer, (text) => this.#auth.clean(text))
@@ -242,16 +254,6 @@ export class Connection {
   countIn(bytes: number, options: CallOptions): void {
     this.counts.bytesIn += bytes
     if (options.counts) options.counts.bytesIn += bytes
-  }
-
-  /** Spaces requests evenly when the registry object sets `requestsPerSecond`. */
-  async #pace(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#gapMs === 0) return
-    const { clock } = this.#options
-    const at = Math.max(this.#nextAt, clock.now())
-    this.#nextAt = at + this.#gapMs
-    if (at > clock.now()) await clock.sleep(at - clock.now(), signal)
-    if (signal?.aborted) throw abortReason(signal)
   }
 }
 
@@ -265,8 +267,10 @@ const isConnectionTrouble = (error: unknown): error is LongshoreError =>
 const isNotTls = ({ cause }: LongshoreError): boolean =>
   cause instanceof Error && 'code' in cause && /^(ERR_SSL_|EPROTO)/.test(String(cause.code))
 
-const isRepeatable = (error: unknown): error is LongshoreError =>
-  isConnectionTrouble(error) || (error instanceof LongshoreError && error.code === 'registry-throttled')
+const isThrottled = (error: unknown): error is LongshoreError =>
+  error instanceof LongshoreError && error.code === 'registry-throttled'
+
+const isRepeatable = (error: unknown): error is LongshoreError => isConnectionTrouble(error) || isThrottled(error)
 
 /** Loopback speaks http far more often than https, and refuses quickly. */
 const isNear = (hostname: string): boolean => {

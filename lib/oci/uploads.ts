@@ -6,15 +6,12 @@
 import type { Readable } from 'node:stream'
 import { LongshoreError } from '../errors.ts'
 import { discard } from '../net/body.ts'
-import type { HttpAnswer } from '../net/http.ts'
 import { told } from './answers.ts'
 import type { Connection } from './connection.ts'
 import { within } from './deadline.ts'
 import { pullScope, pushScope } from './scope.ts'
 import type { CallOptions, Descriptor } from './types.ts'
-
-/** Milliseconds for the DELETE of a session: a stop takes effect within 5 s, this included. */
-const CANCEL_TIMEOUT_MS = 2_000
+import { cancelSession, openSession, sessionOf } from './uploads-session.ts'
 
 type UploadOptions = CallOptions & { onBytes?: (count: number) => void }
 
@@ -58,10 +55,7 @@ async function uploadOnce(
 ): Promise<void> {
   const what = `the upload of ${connection.host}/${repository}@${descriptor.digest}`
   const scopes = [pushScope(repository)]
-  const post = { method: 'POST', target: `/v2/${repository}/blobs/uploads/`, scopes, expect: [202], what }
-  const answer = await connection.request(post, options)
-  await discard(answer.body)
-  const session = sessionOf(connection, answer, what)
+  const { location: session } = await openSession(connection, repository, what, options)
   let stream: Readable | undefined
   let closed = false
   try {
@@ -92,7 +86,7 @@ async function uploadOnce(
     closed = true
   } finally {
     stream?.destroy()
-    if (!closed) await cancel(connection, session, scopes)
+    if (!closed) await cancelSession(connection, session, scopes)
   }
 }
 
@@ -120,7 +114,7 @@ export async function mountBlob(
         const answer = await connection.request({ method: 'POST', target, scopes, expect: [201, 202], what }, call)
         await discard(answer.body)
         if (answer.status === 201) return true
-        await cancel(connection, sessionOf(connection, answer, what), scopes)
+        await cancelSession(connection, sessionOf(connection, answer, what), scopes)
         return false
       },
     )
@@ -129,34 +123,4 @@ export async function mountBlob(
     if (refused && !options.signal?.aborted) return false
     throw error
   }
-}
-
-/**
- * Where the session lives. It must be on the registry's own origin, because body and token go there; registries behind
- * a proxy that does not tell them their outer name are the usual cause of another one.
- */
-function sessionOf(connection: Connection, answer: HttpAnswer, what: string): URL {
-  const location = answer.headers.location
-  if (!location) throw new LongshoreError('registry-invalid', `${connection.host} opened ${what} without a Location`)
-  let session: URL
-  try {
-    session = new URL(location, answer.url)
-  } catch {
-    throw new LongshoreError('registry-invalid', `${connection.host} opened ${what} at something that is not a URL`)
-  }
-  if (session.origin !== answer.url.origin || session.username || session.password)
-    throw new LongshoreError(
-      'registry-invalid',
-      `${connection.host} wants ${what} at ${session.origin}, which is not ${answer.url.origin}; nothing is sent there. If the registry is behind a proxy, tell it its outer address (X-Forwarded-Proto, externalURL)`,
-    )
-  return session
-}
-
-/** Cancels the session also when the caller aborted; the answer does not matter. */
-async function cancel(connection: Connection, session: URL, scopes: readonly string[]): Promise<void> {
-  const request = { method: 'DELETE', target: session, scopes, expect: [200, 202, 204, 404], what: 'a cancellation' }
-  await within({}, CANCEL_TIMEOUT_MS, 'a cancellation', async (call) => {
-    const answer = await connection.request({ ...request, repeatable: false }, call)
-    await discard(answer.body)
-  }).catch(() => {})
 }
