@@ -11,6 +11,7 @@ import type { OpenRegistry } from '../oci/types.ts'
 import type { Queue } from '../queue/port.ts'
 import type { Store } from '../store/port.ts'
 import type { JobType } from './define.ts'
+import type { Halt } from './halt.ts'
 
 /** Structured lines for operators (Powertools in a function); never job parameters beyond ids and hosts. */
 export interface OperatorLog {
@@ -88,6 +89,6 @@ export interface Invocation {
   remainingMs(): number
   /** The function's whole time, for the share kept for handing over. */
   timeoutMs: number
-  /** Stop flags of executions as read in this invocation: one read for a whole batch of children. */
-  stopFlags: Map<string, Promise<boolean>>
+  /** Flags of executions as read in this invocation: one read for a whole batch of children. */
+  stopFlags: Map<string, Promise<Halt | undefined>>
 }

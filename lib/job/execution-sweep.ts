@@ -1,7 +1,7 @@
 /** The sweep's part for executions: lost fan-out messages are sent again, and what has ended is closed. */
 
 import { eq } from '../store/condition.ts'
-import { ConditionFailed } from '../store/port.ts'
+import { ConditionFailed, type Item } from '../store/port.ts'
 import type { Environment } from './environment.ts'
 import {
   closeExecution,
@@ -13,6 +13,7 @@ import {
   sendFanOut,
 } from './execution.ts'
 import { EXECUTION_SHARDS, executionKey, openPartition, stamp } from './keys.ts'
+import { cancelWithoutPolicy } from './policy-cancel.ts'
 import { leaseIsDead } from './transitions.ts'
 import { nextSendAt } from './wait.ts'
 
@@ -29,16 +30,31 @@ export async function sweepExecutions(env: Environment): Promise<number> {
       limit: limits.sweepPageMax,
     })
     const items = await store.getMany(page.items.map(({ pk, sk }) => ({ pk, sk })))
-    for (const item of items) if (await sweepOne(executionOfItem(item), env)) closed++
+    for (const execution of await cancelWithoutPolicy(items.flatMap(readable(env)), env))
+      if (await sweepOne(execution, env)) closed++
   }
   return closed
 }
 
+/** Of a version we do not know: one such record must not keep all others from being closed. */
+const readable =
+  (env: Environment) =>
+  (item: Item): ExecutionRecord[] => {
+    try {
+      return [executionOfItem(item)]
+    } catch (thrown) {
+      env.log.error('an execution cannot be read and is passed over', { key: item.pk, reason: String(thrown) })
+      return []
+    }
+  }
+
 async function sweepOne(execution: ExecutionRecord, env: Environment): Promise<boolean> {
   const now = env.clock.now()
   if (execution.status !== 'running') return false
-  if (execution.fanOut === 'listing' && !execution.stop) {
-    const overdue = execution.nextSendAt <= now || execution.createdAt < env.workersDeadBefore
+  const halted = execution.stop || execution.cancel
+  // A retry that was cut has a page to finish.
+  if (execution.fanOut === 'retrying' || (execution.fanOut === 'listing' && !halted)) {
+    const overdue = execution.nextSendAt <= now || (execution.sentAt ?? execution.createdAt) < env.workersDeadBefore
     if (overdue && leaseIsDead(execution, now, env.workersDeadBefore)) await resend(execution, env)
     return false
   }
@@ -57,7 +73,7 @@ async function resend(execution: ExecutionRecord, env: Environment): Promise<voi
   try {
     await env.store.update(
       executionKey(execution.tenant, execution.id),
-      { set: { nextSendAt: next, ...executionOpenKeys(execution.id, next) }, add: { sends: 1 } },
+      { set: { sentAt: now, nextSendAt: next, ...executionOpenKeys(execution.id, next) }, add: { sends: 1 } },
       eq('nextSendAt', execution.nextSendAt),
     )
     await sendFanOut(execution, env)

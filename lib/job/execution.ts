@@ -8,6 +8,7 @@ import { type Json, STATUSES, type Status } from '../glossary.ts'
 import { absent, all, eq } from '../store/condition.ts'
 import { ConditionFailed, type Item } from '../store/port.ts'
 import type { Environment } from './environment.ts'
+import { HALTED } from './halt.ts'
 import { shardOf } from './id.ts'
 import {
   childrenPartition,
@@ -19,7 +20,7 @@ import {
   STATUS_LETTERS,
   stamp,
 } from './keys.ts'
-import { isExpired, isTerminal, RECORD_VERSION } from './record.ts'
+import { attributesOf, isExpired, isTerminal, RECORD_VERSION } from './record.ts'
 import type { WalkCursor } from './selector.ts'
 
 export const FAN_OUT = 'fan-out'
@@ -38,10 +39,26 @@ export interface ExecutionRecord {
   instant?: number
   status: ExecutionStatus
   stop?: boolean
+  /** Its policy was disabled or deleted: what waits is canceled when it is claimed, what runs may finish. */
+  cancel?: boolean
   /** The policy's own fields as they were when it began. */
   spec: { [name: string]: Json }
-  fanOut: 'listing' | 'done'
+  /** `retrying`: children that did not succeed are being submitted again. */
+  fanOut: 'listing' | 'retrying' | 'done'
+  /** Where the listing stands; kept at its end when it was not finished, so that a retry goes on from there. */
   cursor?: WalkCursor
+  /** How many times it was retried; its children of that time bear the same number. */
+  generation?: number
+  /** What is retried: a status of children after the other, shard after shard, behind the key `after`. */
+  retry?: {
+    statuses: Status[]
+    at: number
+    after?: string
+    /** Afterwards the listing goes on, which was cut. */
+    relist: boolean
+    /** The tags that were named in vain are still to be looked up. */
+    tags: boolean
+  }
   /** Tags that could not be submitted; the first 50 with their reason. */
   unresolved: number
   unresolvedItems: { item: string; code: ErrorCode; message: string }[]
@@ -50,6 +67,8 @@ export interface ExecutionRecord {
   /** 0 while no fan-out runs. */
   lease: number
   claimedAt?: number
+  /** When the fan-out message was last sent, and when the sweep may send the next. */
+  sentAt?: number
   nextSendAt: number
   sends: number
   createdAt: number
@@ -70,10 +89,8 @@ export interface NewExecution {
   spec: { [name: string]: Json }
 }
 
-export const executionOfItem = (item: Item): ExecutionRecord => {
-  const { pk: _pk, sk: _sk, m_pk: _mp, m_sk: _ms, o_pk: _op, o_sk: _os, ...record } = item
-  return record as unknown as ExecutionRecord
-}
+/** Throws for a version that this code does not read. */
+export const executionOfItem = (item: Item): ExecutionRecord => attributesOf(item) as unknown as ExecutionRecord
 
 /** The key under which the sweep finds an open execution. */
 export const executionOpenKeys = (id: string, wakeAt: number): { o_pk: string; o_sk: string } => ({
@@ -100,6 +117,7 @@ export async function createExecution(
     lease: 0,
     nextSendAt: now + 60_000,
     sends: 1,
+    sentAt: now,
     createdAt: now,
     ...(skip ? { error: { code: 'conflict' as const, message: skip, retryable: false }, finishedAt: now } : {}),
   }
@@ -193,9 +211,13 @@ export const openCount = (counts: StatusCounts): number =>
 /** What the counts say about an execution that has not been closed yet. */
 export function statusOf(execution: ExecutionRecord, counts: StatusCounts): ExecutionStatus {
   if (execution.status !== 'running') return execution.status
-  if (openCount(counts) > 0) return execution.stop && counts.running === 0 ? 'stopped' : 'running'
-  if (execution.stop) return 'stopped'
-  if (execution.fanOut === 'listing') return 'running'
+  const waiting = openCount(counts) - counts.running
+  // A flag decides what waits, and what was not listed yet; one that came when all had ended decides nothing.
+  const cut = waiting > 0 || execution.fanOut !== 'done'
+  const flagged = execution.stop ? 'stopped' : execution.cancel && (cut || counts.canceled > 0) ? 'canceled' : undefined
+  if (openCount(counts) > 0) return flagged && counts.running === 0 ? flagged : 'running'
+  if (flagged) return flagged
+  if (execution.fanOut !== 'done') return 'running'
   return counts.error + execution.unresolved > 0 || execution.error ? 'error' : 'success'
 }
 
@@ -213,7 +235,7 @@ export async function stopExecution(
   const ended = (status: ExecutionStatus) =>
     new LongshoreError('conflict', `execution ${id} has already ended as ${status}; there is nothing to stop`)
   // Its children may all have ended before the sweep has closed it: that end was shown and stays.
-  const now = seen.fanOut === 'listing' ? seen.status : statusOf(seen, await countChildren(seen, env))
+  const now = seen.fanOut !== 'done' ? seen.status : statusOf(seen, await countChildren(seen, env))
   if (now !== 'running') throw ended(now)
   try {
     const item = await env.store.update(executionKey(tenant, id), { set: { stop: true } }, eq('status', 'running'))
@@ -224,15 +246,17 @@ export async function stopExecution(
   }
 }
 
-/** Writes the end of an execution whose children have all ended; the counts are exact then. */
+/** Writes the end of an execution whose children have all ended; the counts are exact then. It may be retried. */
 export async function closeExecution(
   execution: ExecutionRecord,
   counts: StatusCounts,
   env: Environment,
 ): Promise<void> {
   const now = env.clock.now()
+  const status = statusOf(execution, counts)
   const set = {
-    status: statusOf({ ...execution }, counts),
+    status,
+    ...(status === 'canceled' ? { error: { ...HALTED.cancel } } : {}),
     counts: { ...counts },
     finishedAt: now,
     expires: Math.ceil(now / 1000) + env.limits.historyDays * 86_400,
@@ -240,7 +264,7 @@ export async function closeExecution(
   await env.store
     .update(
       executionKey(execution.tenant, execution.id),
-      { set, remove: ['o_pk', 'o_sk', 'lease', 'cursor'] },
+      { set: { ...set, lease: 0 }, remove: ['o_pk', 'o_sk'] },
       all(eq('status', 'running'), eq('fence', execution.fence)),
     )
     .catch((thrown: unknown) => {

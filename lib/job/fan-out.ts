@@ -5,16 +5,17 @@
  */
 import * as z from 'zod'
 import { asLongshoreError, LongshoreError } from '../errors.ts'
-import type { Json } from '../glossary.ts'
+import type { Json, Status } from '../glossary.ts'
 import { absent, all, eq } from '../store/condition.ts'
-import { type Change, type Condition, ConditionFailed } from '../store/port.ts'
-import type { BulkType, FoundImage, JobType } from './define.ts'
+import { type Change, type Condition, ConditionFailed, type Item } from '../store/port.ts'
+import { finishPage, type Maker, retryChildren, submitPage, unresolvedTags } from './children.ts'
+import type { BulkType } from './define.ts'
 import type { Environment, Invocation } from './environment.ts'
 import { type ExecutionRecord, executionOfItem, executionOpenKeys, readExecution, sendFanOut } from './execution.ts'
-import { ID_PATTERN, idOf } from './id.ts'
-import { executionKey } from './keys.ts'
+import { ID_PATTERN } from './id.ts'
+import { childrenPartition, executionKey, MEMBER_SHARDS, STATUS_LETTERS } from './keys.ts'
+import { isExpired, type JobRecord, jobOfItem } from './record.ts'
 import { type WalkCursor, type WalkedTag, walk } from './selector.ts'
-import { newJob, putJob, sendFirst } from './submit.ts'
 import { leaseIsDead } from './transitions.ts'
 import { backoffMs } from './wait.ts'
 import type { Verdict } from './work.ts'
@@ -37,7 +38,9 @@ export async function fanOut(body: string, env: Environment, invocation: Invocat
     const execution = await claimFanOut(place.tenant, place.execution, env, invocation)
     if (!execution) return 'acknowledge'
     try {
-      await list(execution, env, invocation)
+      const { fanOut: phase } = execution
+      const listing = phase === 'retrying' ? await retryUnsuccessful(execution, env, invocation) : execution
+      if (listing) await list(listing, env, invocation)
     } catch (thrown) {
       if (thrown instanceof ConditionFailed) return 'acknowledge'
       await failFanOut(execution, asLongshoreError(thrown), env)
@@ -62,7 +65,10 @@ async function claimFanOut(
   const now = env.clock.now()
   const lease = now + invocation.remainingMs() + env.limits.leaseMarginSeconds * 1000
   const seen = await readExecution(tenant, id, env)
-  if (seen?.status !== 'running' || seen.fanOut !== 'listing' || seen.stop) return undefined
+  if (seen?.status !== 'running' || seen.fanOut === 'done') return undefined
+  // A retry that was cut by a flag still has a page to finish, so that no child is counted beside its successor.
+  const unflagged = seen.fanOut === 'listing' ? [absent('stop'), absent('cancel')] : []
+  if (unflagged.length > 0 && (seen.stop || seen.cancel)) return undefined
   if (!leaseIsDead(seen, now, env.workersDeadBefore)) return undefined
   // A lease that ended by itself was a crash: a fan-out that always dies must end, too.
   const failures = seen.failures + (seen.lease > 0 ? 1 : 0)
@@ -75,7 +81,7 @@ async function claimFanOut(
       seen,
       error,
       failures,
-      all(eq('fence', seen.fence), eq('lease', seen.lease), eq('fanOut', 'listing')),
+      all(eq('fence', seen.fence), eq('lease', seen.lease), eq('fanOut', seen.fanOut)),
       env,
     )
     return undefined
@@ -83,7 +89,7 @@ async function claimFanOut(
   return await update(
     seen,
     { set: { lease, failures, claimedAt: now, ...executionOpenKeys(id, lease) }, add: { fence: 1 } },
-    all(eq('fence', seen.fence), eq('lease', seen.lease), eq('fanOut', 'listing'), absent('stop')),
+    all(eq('fence', seen.fence), eq('lease', seen.lease), eq('fanOut', seen.fanOut), ...unflagged),
     env,
   ).catch((thrown: unknown) => {
     if (thrown instanceof ConditionFailed) return undefined
@@ -100,28 +106,119 @@ async function update(
   return executionOfItem(await env.store.update(executionKey(execution.tenant, execution.id), change, when))
 }
 
-const mine = (execution: ExecutionRecord) => all(eq('status', 'running'), eq('fence', execution.fence), absent('stop'))
+const held = (execution: ExecutionRecord) => all(eq('status', 'running'), eq('fence', execution.fence))
+const mine = (execution: ExecutionRecord) => all(held(execution), absent('stop'), absent('cancel'))
 
-async function list(execution: ExecutionRecord, env: Environment, invocation: Invocation): Promise<void> {
+function makerOf(execution: ExecutionRecord, env: Environment): Maker {
   const type = env.types.get(execution.type)
   const bulk = type?.bulk as BulkType<unknown> | undefined
   if (!type || !bulk)
     throw new LongshoreError('config-invalid', `job type "${execution.type}" cannot run over many images`)
-  const spec = bulk.spec.parse(execution.spec)
+  return { execution, type, bulk, spec: bulk.spec.parse(execution.spec), env }
+}
+
+const handOverMsOf = (env: Environment, invocation: Invocation): number =>
+  Math.min(env.limits.handOverMs, invocation.timeoutMs * 0.2)
+
+/**
+ * Children that did not succeed, a page after the other. Returns the execution when its listing is to go on afterwards.
+ * The flags are read with each cursor's write: the page before is whole then, whatever they say.
+ */
+async function retryUnsuccessful(
+  execution: ExecutionRecord,
+  env: Environment,
+  invocation: Invocation,
+): Promise<ExecutionRecord | undefined> {
+  const maker = makerOf(execution, env)
+  const { limits } = env
+  let seen = execution
+  for (;;) {
+    const { retry } = seen
+    const status = retry?.statuses[Math.floor(retry.at / MEMBER_SHARDS)]
+    const halted = seen.stop || seen.cancel
+    if (!retry || status === undefined) return await endRetry(seen, env)
+    if (retry.tags && !halted) {
+      const unresolved = await submitPage(unresolvedTags(seen.unresolvedItems), maker)
+      const set = {
+        retry: { ...retry, tags: false },
+        unresolved: seen.unresolved - seen.unresolvedItems.length + unresolved.length,
+        unresolvedItems: unresolved as unknown as Json,
+      }
+      seen = await update(seen, { set }, held(seen), env)
+      continue
+    }
+    const letter = STATUS_LETTERS[status]
+    const page = await env.store.query({
+      index: 'members',
+      pk: childrenPartition(seen.tenant, seen.id, retry.at % MEMBER_SHARDS),
+      // "!" sorts before every character of a key, so this is what follows it.
+      from: retry.after === undefined ? `${letter}#` : `${retry.after}!`,
+      to: `${letter}#~`,
+      limit: limits.fanOutPageItems,
+    })
+    const children = await unsuccessful(page.items, status, seen, env)
+    if (halted) {
+      await finishPage(children, seen, env)
+      return await endRetry(seen, env)
+    }
+    await retryChildren(children, maker)
+    const { after: _after, ...rest } = retry
+    const last = page.items.at(-1)?.m_sk
+    const next =
+      page.cursor !== undefined && typeof last === 'string' ? { ...retry, after: last } : { ...rest, at: retry.at + 1 }
+    seen = await update(seen, { set: { retry: next, failures: 0 } }, held(seen), env)
+    if (invocation.remainingMs() > handOverMsOf(env, invocation)) continue
+    await handOver(seen, held(seen), env)
+    return undefined
+  }
+}
+
+/** Those children themselves; successors that this very retry has made are not retried by it. */
+async function unsuccessful(
+  keys: Item[],
+  status: Status,
+  execution: ExecutionRecord,
+  env: Environment,
+): Promise<JobRecord[]> {
+  const now = env.clock.now()
+  const items = await env.store.getMany(keys.map(({ pk, sk }) => ({ pk, sk })))
+  return items
+    .filter((item) => !isExpired(item, now))
+    .map(jobOfItem)
+    .filter((job) => job.status === status && (job.generation ?? 0) < (execution.generation ?? 0))
+}
+
+async function endRetry(execution: ExecutionRecord, env: Environment): Promise<ExecutionRecord | undefined> {
+  const now = env.clock.now()
+  const relist = execution.retry?.relist === true
+  const settledAt = now + env.limits.eventSettleSeconds * 1000
+  const change: Change = relist
+    ? { set: { fanOut: 'listing' }, remove: ['retry'] }
+    : {
+        set: { fanOut: 'done', listedAt: now, lease: 0, ...executionOpenKeys(execution.id, settledAt) },
+        remove: ['retry'],
+      }
+  const ended = await update(execution, change, held(execution), env)
+  return relist && !ended.stop && !ended.cancel ? ended : undefined
+}
+
+async function list(execution: ExecutionRecord, env: Environment, invocation: Invocation): Promise<void> {
+  const maker = makerOf(execution, env)
+  const { bulk, spec } = maker
   const open = env.registries(execution.tenant)
   const { limits } = env
-  const handOverMs = Math.min(limits.handOverMs, invocation.timeoutMs * 0.2)
+  const handOverMs = handOverMsOf(env, invocation)
   const stopped = new AbortController()
   const start: WalkCursor = execution.cursor ?? { selector: 0 }
   let page: WalkedTag[] = []
   let last = start
   const flush = async () => {
     if (page.length === 0) return
-    const unresolved = await submitPage(page, execution, type, bulk, spec, env)
+    const unresolved = await submitPage(page, maker)
     page = []
     await checkpoint(execution, last, unresolved, env)
   }
-  for await (const tag of walk(bulk.selectors(spec), start, open, {
+  for await (const tag of walk(bulk.selectors(spec as never), start, open, {
     pageItems: limits.fanOutPageItems,
     signal: stopped.signal,
   })) {
@@ -129,7 +226,7 @@ async function list(execution: ExecutionRecord, env: Environment, invocation: In
     last = tag.cursor
     if (page.length < limits.fanOutPageItems && invocation.remainingMs() > handOverMs) continue
     await flush()
-    if (invocation.remainingMs() <= handOverMs) return await handOver(execution, env)
+    if (invocation.remainingMs() <= handOverMs) return await handOver(execution, mine(execution), env)
   }
   await flush()
   const now = env.clock.now()
@@ -147,62 +244,6 @@ async function list(execution: ExecutionRecord, env: Environment, invocation: In
     mine(execution),
     env,
   )
-}
-
-/** Resolves, puts and sends one page; returns what could not be submitted. */
-async function submitPage(
-  page: WalkedTag[],
-  execution: ExecutionRecord,
-  type: JobType<never>,
-  bulk: BulkType<unknown>,
-  spec: unknown,
-  env: Environment,
-): Promise<ExecutionRecord['unresolvedItems']> {
-  const open = env.registries(execution.tenant)
-  const unresolved: ExecutionRecord['unresolvedItems'] = []
-  const found: FoundImage[] = []
-  await inParallel(page, env.limits.fanOutResolvesInParallel, async ({ registry, repository, tag, named }) => {
-    const item = `${registry}/${repository}:${tag}`
-    try {
-      const descriptor = await (await open(registry)).resolve(repository, tag, {
-        timeoutMs: env.limits.registryRequestTimeoutMs,
-      })
-      if (descriptor) found.push({ registry, repository, tag, digest: descriptor.digest })
-      // A pattern that matches repositories without this tag just does not match them.
-      else if (named) unresolved.push({ item, code: 'image-not-found', message: `${item} was not found` })
-    } catch (thrown) {
-      const error = asLongshoreError(thrown)
-      // A registry that limits or is gone concerns the whole page: it is listed again later.
-      if (error.kind !== 'permanent') throw error
-      unresolved.push({ item, code: error.code, message: error.message.slice(0, 200) })
-    }
-  })
-  const children = new Map(
-    found
-      .sort((a, b) => (`${a.repository}:${a.tag}` < `${b.repository}:${b.tag}` ? -1 : 1))
-      .map((image) => [bulk.child(spec as never, image).item, image] as const)
-      .reverse(),
-  )
-  const fresh: Parameters<typeof sendFirst>[0] = []
-  await inParallel([...children], env.limits.fanOutResolvesInParallel, async ([item, image]) => {
-    const { params } = bulk.child(spec as never, image)
-    const job = newJob(
-      {
-        tenant: execution.tenant,
-        id: idOf('child', execution.tenant, execution.id, item),
-        type: execution.type,
-        lane: 'bulk',
-        params,
-        image,
-        execution: execution.id,
-      },
-      type,
-      env,
-    )
-    if ((await putJob(job, env)) === job) fresh.push(job)
-  })
-  await sendFirst(fresh, env)
-  return unresolved
 }
 
 /** Throws ConditionFailed when a stop was asked or another run has the fence: this run is over then. */
@@ -229,12 +270,13 @@ async function checkpoint(
   )
 }
 
-async function handOver(execution: ExecutionRecord, env: Environment): Promise<void> {
-  const nextSendAt = env.clock.now() + 60_000
+async function handOver(execution: ExecutionRecord, when: Condition, env: Environment): Promise<void> {
+  const now = env.clock.now()
+  const nextSendAt = now + 60_000
   await update(
     execution,
-    { set: { lease: 0, nextSendAt, ...executionOpenKeys(execution.id, nextSendAt) } },
-    mine(execution),
+    { set: { lease: 0, sentAt: now, nextSendAt, ...executionOpenKeys(execution.id, nextSendAt) } },
+    when,
     env,
   )
   await sendFanOut(execution, env)
@@ -245,13 +287,13 @@ async function failFanOut(execution: ExecutionRecord, error: LongshoreError, env
   const failures = execution.failures + 1
   const final = error.kind === 'permanent' || (error.kind === 'transient' && failures >= env.limits.maxAttempts)
   const now = env.clock.now()
-  if (final) return await endListing(execution, error, failures, mine(execution), env)
+  if (final) return await endListing(execution, error, failures, held(execution), env)
   const delayMs = error.retryAfterMs ?? backoffMs(failures, env.limits, env.random)
   const nextSendAt = now + delayMs
   await update(
     execution,
-    { set: { lease: 0, failures, nextSendAt, ...executionOpenKeys(execution.id, nextSendAt) } },
-    mine(execution),
+    { set: { lease: 0, failures, sentAt: now, nextSendAt, ...executionOpenKeys(execution.id, nextSendAt) } },
+    held(execution),
     env,
   )
   if (delayMs <= 900_000) await sendFanOut(execution, env, Math.ceil(delayMs / 1000))
@@ -275,13 +317,4 @@ async function endListing(
     ...executionOpenKeys(execution.id, now),
   }
   await update(execution, { set }, when, env)
-}
-
-async function inParallel<T>(items: T[], width: number, each: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items]
-  await Promise.all(
-    Array.from({ length: Math.min(width, queue.length) }, async () => {
-      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await each(item)
-    }),
-  )
 }

@@ -33,6 +33,9 @@ export const STATUS_LETTERS: Record<Status, string> = {
   canceled: 'c',
 }
 
+/** In place of the letter of a child that its execution has retried: still listed, no longer counted. */
+export const SUPERSEDED_LETTER = 'x'
+
 /** Milliseconds as 13 digits: they sort as text until the year 2286. */
 export const stamp = (ms: number): string => String(Math.max(0, Math.floor(ms))).padStart(13, '0')
 
@@ -93,6 +96,9 @@ export const openKeys = (job: JobPlace, status: Status, wakeAt: number): { o_pk:
     o_sk: `${stamp(wakeAt)}#${job.id}`,
   }
 }
+
+/** The members key of a child that its retry stands for. */
+export const supersededKey = (job: JobPlace): string => `${SUPERSEDED_LETTER}#${stamp(job.createdAt)}#${job.id}`
 
 /** Where the sweep finds a terminal job whose event is to be handed over. */
 export const outboxKeys = (id: string, finishedAt: number): { o_pk: string; o_sk: string } => ({

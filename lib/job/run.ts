@@ -5,8 +5,8 @@ import { apply, readJob } from './apply.ts'
 import type { JobContext, JobResult, JobType, Progress } from './define.ts'
 import type { Environment, Invocation } from './environment.ts'
 import { armFollowUp } from './follow-up.ts'
+import { haltOf } from './halt.ts'
 import { type Job, jobOf } from './job.ts'
-import { executionKey } from './keys.ts'
 import { runLog } from './log.ts'
 import type { JobRecord } from './record.ts'
 import { acceptanceOf, tagClaims } from './tag-claims.ts'
@@ -184,21 +184,11 @@ async function watch(
         writtenAt = clock.now()
       }
       if (now?.status !== 'running' || now.fence !== job.fence) return abort({ kind: 'fenced' })
-      if (now.stop || (job.execution && (await executionStopped(env, job.tenant, job.execution))))
+      if (now.stop || (job.execution && (await haltOf(env, job.tenant, job.execution)) === 'stop'))
         return abort({ kind: 'stopped' })
     } catch (thrown) {
       // A poll that fails is tried again at the next; the run itself does not depend on it.
       env.log.warn('a stop poll failed', { jobId: job.id, reason: String(thrown) })
     }
   }
-}
-
-/** The one flag that stops all children of an execution. */
-export async function executionStopped(
-  env: Pick<Environment, 'store'>,
-  tenant: string,
-  execution: string,
-): Promise<boolean> {
-  const item = await env.store.get(executionKey(tenant, execution))
-  return item?.stop === true
 }

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { asLongshoreError, LongshoreError } from '../errors.ts'
 import type { Json, Lane } from '../glossary.ts'
 import { formatReference } from '../oci/reference.ts'
-import { absent } from '../store/condition.ts'
+import { absent, any, le } from '../store/condition.ts'
 import { ConditionFailed, type Item } from '../store/port.ts'
 import { readJob } from './apply.ts'
 import type { JobType, ResolvedImage } from './define.ts'
@@ -128,6 +128,7 @@ interface NewJob {
   execution?: string
   dueAt?: number
   retryOf?: string
+  generation?: number
   followUpOf?: string
   requestHash?: string
 }
@@ -158,6 +159,7 @@ export function newJob(job: NewJob, type: JobType<never>, env: Environment): Job
     ...(scheduled ? { dueAt: job.dueAt } : {}),
     ...(job.execution ? { execution: job.execution } : {}),
     ...(job.retryOf ? { retryOf: job.retryOf } : {}),
+    ...(job.generation ? { generation: job.generation } : {}),
     ...(job.followUpOf ? { followUpOf: job.followUpOf } : {}),
     ...(job.requestHash ? { requestHash: job.requestHash } : {}),
     submitToken: Buffer.from(env.random.bytes(9)).toString('base64url'),
@@ -178,7 +180,7 @@ export async function putJob(job: JobRecord, env: Environment): Promise<JobRecor
       `the job record would have ${bytes} bytes, at most ${env.limits.recordBytesMax} are stored; use shorter parameters`,
     )
   try {
-    await env.store.put(item, absent('pk'))
+    await env.store.put(item, notThere(env.clock.now()))
     return job
   } catch (thrown) {
     if (!(thrown instanceof ConditionFailed)) throw thrown
@@ -188,6 +190,9 @@ export async function putJob(job: JobRecord, env: Environment): Promise<JobRecor
     return existing.submitToken === job.submitToken ? job : existing
   }
 }
+
+/** Absent, or expired and only not deleted yet: DynamoDB takes up to two days for that. */
+const notThere = (now: number) => any(absent('pk'), le('expires', Math.floor(now / 1000)))
 
 /** The first messages, ten to a call. A failure is only logged: the records are stored, the sweep will send. */
 export async function sendFirst(jobs: JobRecord[], env: Environment): Promise<void> {

@@ -8,10 +8,11 @@ import { asLongshoreError, LongshoreError } from '../errors.ts'
 import { apply, readJob } from './apply.ts'
 import { ending } from './ending.ts'
 import type { Environment, Invocation } from './environment.ts'
+import { HALTED, type Halt, haltOf } from './halt.ts'
 import type { JobPlace } from './keys.ts'
 import { messageOf, queueOf, readMessage } from './message.ts'
 import { isTerminal, type JobRecord } from './record.ts'
-import { executionStopped, type FinishedRun, run } from './run.ts'
+import { type FinishedRun, run } from './run.ts'
 import { settle } from './settle.ts'
 import { envOfRun, tellEnd, tellStart } from './tell.ts'
 import * as transitions from './transitions.ts'
@@ -92,8 +93,14 @@ async function claimJob(
     now: clock.now(),
     lease: clock.now() + invocation.remainingMs() + limits.leaseMarginSeconds * 1000,
   })
-  if (place.execution && (await parentStopped(place.tenant, place.execution, env, invocation))) {
-    await apply(store, place, transitions.stop(place, ending('stopped', env, { error: stoppedWithExecution() })))
+  const halt = place.execution && (await haltOfParent(place.tenant, place.execution, env, invocation))
+  if (halt) {
+    const error = { ...HALTED[halt] }
+    const end =
+      halt === 'stop'
+        ? transitions.stop(place, ending('stopped', env, { error }))
+        : transitions.cancel(place, ending('canceled', env, { error }))
+    await apply(store, place, end)
     return 'acknowledge'
   }
   const claimed = await apply(store, place, transitions.claim(place, by()))
@@ -116,9 +123,14 @@ async function claimJob(
   return await sendWhenDue(seen, env)
 }
 
-/** A child does not claim after its execution's stop, but for one whose batch looked before it. */
-async function parentStopped(tenant: string, id: string, env: Environment, invocation: Invocation): Promise<boolean> {
-  const known = invocation.stopFlags.get(id) ?? executionStopped(env, tenant, id)
+/** A child does not claim after its execution's flag, but for one whose batch looked before it. */
+async function haltOfParent(
+  tenant: string,
+  id: string,
+  env: Environment,
+  invocation: Invocation,
+): Promise<Halt | undefined> {
+  const known = invocation.stopFlags.get(id) ?? haltOf(env, tenant, id)
   invocation.stopFlags.set(id, known)
   return await known
 }
@@ -145,9 +157,3 @@ async function sendWhenDue(seen: JobRecord, env: Environment): Promise<Verdict> 
   if (delay !== undefined && delay > 0) await env.queue.send(queueOf(seen.type, seen.lane), [messageOf(seen, delay)])
   return 'acknowledge'
 }
-
-const stoppedWithExecution = () => ({
-  code: 'stopped-by-user' as const,
-  message: 'its execution was stopped',
-  retryable: true,
-})

@@ -6,7 +6,7 @@ import type { BulkType } from '../job/define.ts'
 import type { Environment } from '../job/environment.ts'
 import { newId, shardOf } from '../job/id.ts'
 import { EXECUTION_SHARDS, openPartition, policyKey, stamp } from '../job/keys.ts'
-import { RECORD_VERSION } from '../job/record.ts'
+import { attributesOf, RECORD_VERSION } from '../job/record.ts'
 import { invalid } from '../job/validate.ts'
 import { absent, eq } from '../store/condition.ts'
 import { ConditionFailed, type Item } from '../store/port.ts'
@@ -50,8 +50,7 @@ export const requestSchema = (type: string, bulk: BulkType): z.ZodObject =>
   z.strictObject({ type: z.literal(type), ...bulk.spec.shape })
 
 export const policyOfItem = (item: Item): PolicyRecord => {
-  const { pk: _pk, sk: _sk, o_pk: _op, o_sk: _os, ...record } = item
-  return record as unknown as PolicyRecord
+  return attributesOf(item) as unknown as PolicyRecord
 }
 
 const policyOpenKeys = (policy: PolicyRecord) =>

@@ -1,0 +1,182 @@
+/**
+ * Children of an execution: found images become jobs of the bulk lane, and children that did not succeed get a successor.
+ * Ids are hashes of what they stand for, so a page that is worked on twice submits nobody twice.
+ */
+import { asLongshoreError } from '../errors.ts'
+import { parseReference } from '../oci/reference.ts'
+import type { OpenRegistry } from '../oci/types.ts'
+import { eq } from '../store/condition.ts'
+import { ConditionFailed } from '../store/port.ts'
+import type { BulkType, FoundImage, JobType } from './define.ts'
+import type { Environment } from './environment.ts'
+import type { ExecutionRecord } from './execution.ts'
+import { idOf } from './id.ts'
+import { jobKey, memberKeys, supersededKey } from './keys.ts'
+import type { JobRecord } from './record.ts'
+import type { WalkedTag } from './selector.ts'
+import { newJob, putJob, sendFirst } from './submit.ts'
+
+/** What an execution's children are made by. */
+export interface Maker {
+  execution: ExecutionRecord
+  type: JobType<never>
+  bulk: BulkType<unknown>
+  spec: unknown
+  env: Environment
+}
+
+type Unresolved = ExecutionRecord['unresolvedItems']
+
+/** Resolves, puts and sends one page; returns what could not be submitted. */
+export async function submitPage(
+  page: Pick<WalkedTag, 'registry' | 'repository' | 'tag' | 'named'>[],
+  maker: Maker,
+): Promise<Unresolved> {
+  const { execution, bulk, spec, env } = maker
+  const open = env.registries(execution.tenant)
+  const unresolved: Unresolved = []
+  const found: FoundImage[] = []
+  await inParallel(page, env.limits.fanOutResolvesInParallel, async ({ registry, repository, tag, named }) => {
+    const item = `${registry}/${repository}:${tag}`
+    try {
+      const digest = await resolve(registry, repository, tag, open, env)
+      if (digest) found.push({ registry, repository, tag, digest })
+      // A pattern that matches repositories without this tag just does not match them.
+      else if (named) unresolved.push({ item, code: 'image-not-found', message: `${item} was not found` })
+    } catch (thrown) {
+      const error = asLongshoreError(thrown)
+      // A registry that limits or is gone concerns the whole page: it is listed again later.
+      if (error.kind !== 'permanent') throw error
+      unresolved.push({ item, code: error.code, message: error.message.slice(0, 200) })
+    }
+  })
+  const children = new Map(
+    found
+      .sort((a, b) => (`${a.repository}:${a.tag}` < `${b.repository}:${b.tag}` ? -1 : 1))
+      .map((image) => [bulk.child(spec as never, image).item, image] as const)
+      .reverse(),
+  )
+  const fresh: JobRecord[] = []
+  await inParallel([...children], env.limits.fanOutResolvesInParallel, async ([item, image]) => {
+    const id = idOf('child', execution.tenant, execution.id, item)
+    const job = childOf(maker, id, image, bulk.child(spec as never, image).params)
+    if ((await putJob(job, env)) === job) fresh.push(job)
+  })
+  await sendFirst(fresh, env)
+  return unresolved
+}
+
+/** The tags that were named in vain before, to be looked up once more. */
+export const unresolvedTags = (unresolved: Unresolved): Parameters<typeof submitPage>[0] =>
+  unresolved.map(({ item }) => {
+    const { registry, repository, tag = 'latest' } = parseReference(item)
+    return { registry, repository, tag, named: true }
+  })
+
+/** A child has one successor in its execution, whichever retry made it. */
+const successorOf = (child: JobRecord, execution: ExecutionRecord): string =>
+  idOf('child-retry', execution.tenant, execution.id, child.id)
+
+/**
+ * A successor for each: put, sent, and only then the old child leaves the count, in the write that names its successor.
+ * A crash in between leaves both counted until the page is worked on again, which finds the successor there.
+ */
+export async function retryChildren(children: JobRecord[], maker: Maker): Promise<void> {
+  const { execution, bulk, spec, env } = maker
+  const open = env.registries(execution.tenant)
+  const fresh: JobRecord[] = []
+  await inParallel(children, env.limits.fanOutResolvesInParallel, async (child) => {
+    const image = await resolveAgain(child, open, env)
+    const params = image.tag === undefined ? child.params : bulk.child(spec as never, image as FoundImage).params
+    const job = childOf(maker, successorOf(child, execution), image, params, child.id)
+    if ((await putJob(job, env)) === job) fresh.push(job)
+  })
+  await sendFirst(fresh, env)
+  await supersede(children, execution, env)
+}
+
+/** After a stop nothing is submitted any more; but a successor that is there already stands for its child. */
+export async function finishPage(children: JobRecord[], execution: ExecutionRecord, env: Environment): Promise<void> {
+  const keyOf = (child: JobRecord) => jobKey(execution.tenant, successorOf(child, execution))
+  const there = new Set((await env.store.getMany(children.map(keyOf))).map(({ pk }) => pk))
+  await supersede(
+    children.filter((child) => there.has(keyOf(child).pk)),
+    execution,
+    env,
+  )
+}
+
+async function supersede(children: JobRecord[], execution: ExecutionRecord, env: Environment): Promise<void> {
+  await inParallel(children, env.limits.fanOutResolvesInParallel, async (child) => {
+    const { m_sk } = memberKeys(child, child.status)
+    const set = { retriedBy: successorOf(child, execution), m_sk: supersededKey(child) }
+    try {
+      await env.store.update(jobKey(child.tenant, child.id), { set }, eq('m_sk', m_sk))
+    } catch (thrown) {
+      // Done before, by a run of this page that died after it.
+      if (!(thrown instanceof ConditionFailed)) throw thrown
+    }
+  })
+}
+
+function childOf(
+  { execution, type, env }: Maker,
+  id: string,
+  image: JobRecord['image'],
+  params: JobRecord['params'],
+  retryOf?: string,
+): JobRecord {
+  const { tenant, generation = 0 } = execution
+  return newJob(
+    {
+      tenant,
+      id,
+      type: execution.type,
+      lane: 'bulk',
+      params,
+      image,
+      execution: execution.id,
+      ...(retryOf === undefined ? {} : { retryOf }),
+      ...(generation > 0 ? { generation } : {}),
+    },
+    type,
+    env,
+  )
+}
+
+/**
+ * The tag as it is now: a retry must not set a target back to an older image. A tag that is gone or refused keeps its
+ * digest; whether that can still be had is for the run to say.
+ */
+async function resolveAgain(child: JobRecord, open: OpenRegistry, env: Environment): Promise<JobRecord['image']> {
+  const { registry, repository, tag } = child.image
+  if (tag === undefined) return child.image
+  try {
+    const digest = await resolve(registry, repository, tag, open, env)
+    return digest === undefined ? child.image : { registry, repository, tag, digest }
+  } catch (thrown) {
+    if (asLongshoreError(thrown).kind !== 'permanent') throw thrown
+    return child.image
+  }
+}
+
+async function resolve(
+  registry: string,
+  repository: string,
+  tag: string,
+  open: OpenRegistry,
+  env: Environment,
+): Promise<string | undefined> {
+  const client = await open(registry)
+  const found = await client.resolve(repository, tag, { timeoutMs: env.limits.registryRequestTimeoutMs })
+  return found?.digest
+}
+
+async function inParallel<T>(items: T[], width: number, each: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items]
+  await Promise.all(
+    Array.from({ length: Math.min(width, queue.length) }, async () => {
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await each(item)
+    }),
+  )
+}
