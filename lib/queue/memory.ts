@@ -7,7 +7,7 @@ import { LongshoreError } from '../errors.ts'
 import { Backlog, type Entry } from './backlog.ts'
 import { LongPolls } from './long-polls.ts'
 import { deadLetterQueueOf } from './names.ts'
-import type { Message, Queue, QueueConsumer, QueueDepth, ReceivedMessage } from './port.ts'
+import type { Message, Queue, QueueConsumer, QueueDepth, QueueSetup, ReceivedMessage } from './port.ts'
 
 export interface MemoryQueueOptions {
   clock: Clock
@@ -35,7 +35,7 @@ interface One {
 const receiptOf = (entry: Held) => `${entry.key}.${entry.receiveCount}`
 
 /** Queues come into being when first named. Deterministic: same calls, same clock, same random, same answers. */
-export function memoryQueue(options: MemoryQueueOptions): Queue & QueueConsumer {
+export function memoryQueue(options: MemoryQueueOptions): Queue & QueueConsumer & QueueSetup {
   const { clock, faults, maxReceiveCount = 5, visibilityTimeoutSeconds = 30 } = options
   const visibilityMs = (queue: string) =>
     1000 * (typeof visibilityTimeoutSeconds === 'number' ? visibilityTimeoutSeconds : visibilityTimeoutSeconds(queue))
@@ -123,6 +123,15 @@ export function memoryQueue(options: MemoryQueueOptions): Queue & QueueConsumer 
       backlog.settle(clock.now())
       const { visible, inFlight, delayed } = backlog.counts
       return { waiting: visible, inFlight, delayed }
+    },
+
+    async settings(name: string) {
+      const deadLetters = deadLetterQueueOf(name)
+      return {
+        visibilitySeconds: visibilityMs(name) / 1000,
+        ...(deadLetters === undefined ? {} : { deadLetters: { queue: deadLetters, afterReceives: maxReceiveCount } }),
+        answeredAt: clock.now(),
+      }
     },
 
     async receive(name, { max, waitSeconds, signal }): Promise<ReceivedMessage[]> {

@@ -24,6 +24,22 @@ export interface Queue {
   depth(queue: string): Promise<QueueDepth>
 }
 
+/** How a queue is set up, as far as the job protocol relies on it. */
+export interface QueueSettings {
+  /** How long a received message is hidden from others: a run must end within it. */
+  visibilitySeconds: number
+  /** Where messages go that were received so often in vain; absent on dead-letter queues. */
+  deadLetters?: { queue: string; afterReceives: number }
+  /** The clock of the service when it answered, milliseconds since the epoch, exact to a second; absent if it did not say. */
+  answeredAt?: number
+}
+
+/** For the self-check. */
+export interface QueueSetup {
+  /** Undefined when there is no such queue. Throws LongshoreError `queue-unavailable`. */
+  settings(queue: string): Promise<QueueSettings | undefined>
+}
+
 export interface ReceivedMessage {
   messageId: string
   /** Names this one receipt; a later receipt of the same message has another. */

@@ -13,7 +13,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs'
 import { LongshoreError } from '../errors.ts'
-import type { Message, Queue, QueueConsumer, QueueDepth, ReceivedMessage } from './port.ts'
+import type { Message, Queue, QueueConsumer, QueueDepth, QueueSettings, QueueSetup, ReceivedMessage } from './port.ts'
 
 /** The most SQS takes in one SendMessageBatch. */
 const BATCH_ENTRIES = 10
@@ -23,6 +23,8 @@ const BATCHES_IN_PARALLEL = 5
 /** What SQS answers when a receipt no longer holds the message: received again by another, visible again, or deleted. */
 const NO_LONGER_MINE = new Set(['MessageNotInflight', 'InvalidParameterValue', 'InvalidParameterValueException'])
 
+const NO_SUCH_QUEUE = new Set(['QueueDoesNotExist', 'AWS.SimpleQueueService.NonExistentQueue'])
+
 /** `prefix + name` is the queue URL, e.g. `https://sqs.eu-west-1.amazonaws.com/123456789012/longshore-prod-`. */
 export interface SqsQueueOptions {
   client: SQSClient
@@ -30,7 +32,7 @@ export interface SqsQueueOptions {
 }
 
 /** Every failure is `queue-unavailable`: the sweep sends again what is lost. */
-export function sqsQueue({ client, prefix }: SqsQueueOptions): Queue & QueueConsumer {
+export function sqsQueue({ client, prefix }: SqsQueueOptions): Queue & QueueConsumer & QueueSetup {
   const urlOf = (queue: string) => prefix + queue
 
   async function sendBatch(queue: string, entries: SendMessageBatchRequestEntry[], mayRetry = true): Promise<void> {
@@ -82,6 +84,35 @@ export function sqsQueue({ client, prefix }: SqsQueueOptions): Queue & QueueCons
       }
     },
 
+    async settings(queue: string): Promise<QueueSettings | undefined> {
+      const command = new GetQueueAttributesCommand({
+        QueueUrl: urlOf(queue),
+        AttributeNames: ['VisibilityTimeout', 'RedrivePolicy'],
+      })
+      let date: string | undefined
+      // The SDK keeps the headers of an answer to itself.
+      command.middlewareStack.add(
+        (next) => async (args) => {
+          const result = await next(args)
+          date = (result.response as { headers?: { date?: string } } | undefined)?.headers?.date
+          return result
+        },
+        { step: 'deserialize', priority: 'low' },
+      )
+      try {
+        const { Attributes = {} } = await client.send(command)
+        const answeredAt = Date.parse(date ?? '')
+        return {
+          visibilitySeconds: Number(Attributes.VisibilityTimeout),
+          ...deadLettersOf(Attributes.RedrivePolicy, prefix),
+          ...(Number.isNaN(answeredAt) ? {} : { answeredAt }),
+        }
+      } catch (cause) {
+        if (cause instanceof Error && NO_SUCH_QUEUE.has(cause.name)) return undefined
+        throw unavailable('read the settings of', queue, cause)
+      }
+    },
+
     async receive(queue, { max, waitSeconds, signal }): Promise<ReceivedMessage[]> {
       if (signal?.aborted) return []
       const command = new ReceiveMessageCommand({
@@ -125,6 +156,19 @@ export function sqsQueue({ client, prefix }: SqsQueueOptions): Queue & QueueCons
       }
     },
   }
+}
+
+/** The name in the ARN of a redrive policy, without what our queues' names begin with. */
+function deadLettersOf(policy: string | undefined, prefix: string): Pick<QueueSettings, 'deadLetters'> {
+  if (!policy) return {}
+  const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(policy) as {
+    deadLetterTargetArn: string
+    maxReceiveCount: number | string
+  }
+  const name = deadLetterTargetArn.slice(deadLetterTargetArn.lastIndexOf(':') + 1)
+  const begin = prefix.slice(prefix.lastIndexOf('/') + 1)
+  const queue = name.startsWith(begin) ? name.slice(begin.length) : name
+  return { deadLetters: { queue, afterReceives: Number(maxReceiveCount) } }
 }
 
 function wire({ body, delaySeconds, group }: Message) {

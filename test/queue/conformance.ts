@@ -1,12 +1,12 @@
 /** What both twins of the queue port promise; each runs on a clock that the test moves. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LongshoreError } from '../../lib/errors.ts'
-import type { Queue, QueueConsumer, ReceivedMessage } from '../../lib/queue/port.ts'
+import type { Queue, QueueConsumer, QueueSetup, ReceivedMessage } from '../../lib/queue/port.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 /** Queues `scan`, `scan-bulk` and `scan-dlq`; 30 seconds of visibility, 5 receives. */
 export interface QueueWorld {
-  queue: Queue & QueueConsumer
+  queue: Queue & QueueConsumer & QueueSetup
   clock: VirtualClock
   close(): Promise<void>
 }
@@ -31,6 +31,14 @@ export function queueConformance(title: string, open: () => Promise<QueueWorld>)
       expect(message).toMatchObject({ body: '{"job":"a"}', receiveCount: 1, group: 'tenant' })
       expect(message!.messageId).not.toBe('')
       expect(await receive()).toEqual([])
+    })
+
+    it('tells how a queue is set up, and when it said so', async () => {
+      const { answeredAt, ...settings } = (await world.queue.settings('scan'))!
+      expect(settings).toEqual({ visibilitySeconds: 30, deadLetters: { queue: 'scan-dlq', afterReceives: 5 } })
+      expect(answeredAt).toBeTypeOf('number')
+      const { answeredAt: _, ...last } = (await world.queue.settings('scan-dlq'))!
+      expect(last).toEqual({ visibilitySeconds: 30 })
     })
 
     it('leaves the group out where there is none', async () => {
