@@ -68,6 +68,30 @@ export const LIMITS = {
     60_000,
     'A 429 that asks for at most this is waited for in place; a longer one parks the job and frees the worker.',
   ),
+  registryRetryAfterSecondsMax: limit(
+    21_600,
+    1,
+    604_800,
+    'Docker Hub counts over six hours; a registry that asks for more is mistaken, and would park its jobs for good.',
+  ),
+  registryPauseSeconds: limit(
+    60,
+    1,
+    3_600,
+    'After a 429 that does not say for how long, and when the permits of requestsPerSecond are all taken by others.',
+  ),
+  registryBudgetRefreshMs: limit(
+    10_000,
+    0,
+    600_000,
+    'A worker that has a client open reads this often whether another was told to pause: one cheap read.',
+  ),
+  registryBudgetWaitMs: limit(
+    10_000,
+    1_000,
+    600_000,
+    'A request waits this long for a permit of requestsPerSecond; then its job is parked and the worker is free.',
+  ),
   registryCommitTimeoutMs: limit(
     300_000,
     100,

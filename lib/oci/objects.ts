@@ -9,6 +9,7 @@ import type { Json } from '../glossary.ts'
 import { Secret, type SecretStore } from '../secrets/port.ts'
 import type { Item, Store } from '../store/port.ts'
 import '../validation.ts'
+import { budgetKey } from './budget.ts'
 import { normalizeHost } from './reference.ts'
 import type { Credentials, Registry } from './types.ts'
 
@@ -71,8 +72,11 @@ export interface RegistryObjects {
   /** Stores it; the password goes to the secret store first, so a stored object never lacks it. */
   put(tenant: string, input: RegistryInput): Promise<RegistryObject>
   remove(tenant: string, host: string): Promise<void>
-  /** With credentials, for the client; undefined: no object, a public registry. */
-  find(tenant: string, host: string): Promise<Registry | undefined>
+  /**
+   * With credentials, for the client; undefined: no object, a public registry. The item of the host's request budget comes
+   * with the same read and is shown to `seeBudget`; of a host that is not looked up here it is not read.
+   */
+  find(tenant: string, host: string, seeBudget?: (item: Item | undefined) => void): Promise<Registry | undefined>
 }
 
 const registryKey = (tenant: string, host: string) => ({ pk: `R#${tenant}`, sk: host })
@@ -121,6 +125,13 @@ export function registryObjects(ports: {
   const stored = async (tenant: string, host: string): Promise<RegistryObject | undefined> => {
     const item = await store.get(registryKey(tenant, host))
     return item ? objectOfItem(item) : undefined
+  }
+  const storedWithBudget = async (tenant: string, host: string, seeBudget: (item: Item | undefined) => void) => {
+    const [own, budget] = [registryKey(tenant, host), budgetKey(tenant, host)]
+    const items = await store.getMany([own, budget])
+    seeBudget(items.find(({ pk }) => pk === budget.pk))
+    const item = items.find(({ pk }) => pk === own.pk)
+    return item && objectOfItem(item)
   }
   const secretCredentials = async (name: string, host: string): Promise<Credentials> => {
     const secret = await secrets.get(name)
@@ -179,9 +190,9 @@ export function registryObjects(ports: {
       await store.delete(registryKey(tenant, object.host))
       if (hasOwnSecret(object)) await secrets.delete(secretName(tenant, object.host))
     },
-    async find(tenant, host) {
+    async find(tenant, host, seeBudget = () => {}) {
       const input = fixed.get(host)
-      const object = input ? shown(input, 'environment') : await stored(tenant, host)
+      const object = input ? shown(input, 'environment') : await storedWithBudget(tenant, host, seeBudget)
       if (!object) return undefined
       const { credentials: place, source: _source, ...registry } = object
       if (input?.credentials && 'password' in input.credentials)

@@ -3,6 +3,7 @@ import type { Clock, Random } from '../clock.ts'
 import type { Limits } from '../config.ts'
 import { checkLiteralHost, type Resolver } from '../net/guard.ts'
 import type { BasicCredentials } from './auth.ts'
+import type { FleetBudget } from './budget.ts'
 import { Client } from './client.ts'
 import { normalizeHost } from './reference.ts'
 import type { OpenRegistry, Registry } from './types.ts'
@@ -16,6 +17,8 @@ export interface OpenRegistryOptions {
   clock: Clock
   random: Random
   resolver?: Resolver
+  /** What all workers share of a host: how often it may be asked. */
+  budgetOf?: (host: string) => FleetBudget
 }
 
 /** Also forgets all clients and ends their idle connections. */
@@ -34,7 +37,9 @@ export function createOpenRegistry(options: OpenRegistryOptions): ClosableOpenRe
     const { hostname } = new URL(`https://${host}`)
     const isLocal = hostname === 'localhost' || hostname.endsWith('.localhost')
     checkLiteralHost(isLocal ? '127.0.0.1' : hostname, registry.allowPrivate ?? false)
-    return new Client(registry, options)
+    const budget = options.budgetOf?.(host)
+    budget?.limit(registry.requestsPerSecond)
+    return new Client(registry, { ...options, ...(budget && { budget }) })
   }
 
   const open = async (text: string) => {

@@ -2,15 +2,22 @@
 import type { Random } from '../clock.ts'
 import type { Limits } from '../config.ts'
 
-/** Milliseconds; a Retry-After beyond this is a mistake of the registry. */
-const RETRY_AFTER_MS_MAX = 86_400_000
-
-/** Retry-After in either form of RFC 9110 10.2.3, as milliseconds from now; undefined when absent or unreadable. */
-export function retryAfterMs(header: string | undefined, now: number): number | undefined {
+/**
+ * Retry-After in either form of RFC 9110 10.2.3, as milliseconds from now; undefined when absent or unreadable. A date is
+ * of the registry's clock: what its Date header says is taken off, so that a skewed clock makes nobody wait for hours.
+ * Never above `registryRetryAfterSecondsMax`.
+ */
+export function retryAfterMs(
+  header: string | undefined,
+  now: number,
+  limits: Limits,
+  date?: string,
+): number | undefined {
   const text = header?.trim()
   if (!text) return undefined
-  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), RETRY_AFTER_MS_MAX) : undefined
+  const sent = Date.parse(date ?? '')
+  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - (Number.isFinite(sent) ? sent : now)
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), limits.registryRetryAfterSecondsMax * 1_000)
 }
 
 /** Full jitter: anything up to base * 2^attempt (attempt counts from 0), at most 10 s. */

@@ -100,6 +100,9 @@ describe('resolving and reading manifests', () => {
 })
 
 describe('trouble', () => {
+  /** When the registry answers, by its clock. */
+  const SENT = new Date(1_700_000_000_000).toUTCString()
+
   test.each([
     ['seconds', '1', 1_000],
     ['a date', new Date(1_700_000_000_000 + 2_000).toUTCString(), 2_000],
@@ -107,7 +110,9 @@ describe('trouble', () => {
     const manifest = imageManifest()
     const clock = virtualClock()
     const server = await serve((_, response, count) =>
-      count === 1 ? response.writeHead(429, { 'retry-after': header }).end() : answerManifest(response, manifest),
+      count === 1
+        ? response.writeHead(429, { date: SENT, 'retry-after': header }).end()
+        : answerManifest(response, manifest),
     )
     await clientOf(server.host, { clock }).resolve('a', '1')
     expect(clock.naps).toEqual([ms])
@@ -117,7 +122,7 @@ describe('trouble', () => {
     ['seconds', '3600', 3_600_000],
     ['a date', new Date(1_700_000_000_000 + 90_000).toUTCString(), 90_000],
   ])('a long 429 with %s is thrown with its time', async (_, header, ms) => {
-    const server = await serve((_, response) => response.writeHead(429, { 'retry-after': header }).end())
+    const server = await serve((_, response) => response.writeHead(429, { date: SENT, 'retry-after': header }).end())
     const error = await failure(clientOf(server.host).manifest('a', '1'))
     expect(error).toMatchObject({ code: 'registry-throttled', retryAfterMs: ms })
     expect(server.seen).toHaveLength(1)
