@@ -6,7 +6,6 @@
  * submit, so a second run sets it to what it already is. Of several jobs for one tag the newest accepted wins: `tag-order.ts`.
  */
 import * as z from 'zod'
-import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
 import { jobOfAcceptance, type TagClaim } from '../job/tag-claims.ts'
@@ -14,8 +13,10 @@ import { formatReference, parseReference } from '../oci/reference.ts'
 import { referenceSchema } from '../oci/reference-schema.ts'
 import type { Reference } from '../oci/types.ts'
 import { shownValue } from '../validation.ts'
-import { type Checkpoint, readCheckpoint } from './checkpoint.ts'
-import { at, copyBlobs, type End } from './copy.ts'
+import { readCheckpoint } from './checkpoint.ts'
+import { at, type End } from './copy.ts'
+import { type Moving, moveBlobs } from './move-blobs.ts'
+import { OpenUploads } from './open-uploads.ts'
 import { eachInParallel } from './parallel.ts'
 import { type Plan, planCopy, readRoot } from './plan.ts'
 import { parsePlatform } from './platforms.ts'
@@ -31,12 +32,9 @@ import {
   type TargetTag,
 } from './tag-order.ts'
 import { Tally } from './tally.ts'
-import { TimeBudget } from './time-budget.ts'
 
 /** Platforms of one request; no known image has more than about 50, and nobody lists 20. */
 const PLATFORMS_MAX = 20
-/** Runs in a row in which no blob got through, before the job says that it never will. */
-const STUCK_MAX = 3
 
 const referenceText = referenceSchema.describe('An image reference: registry/repository:tag')
 
@@ -96,18 +94,35 @@ export const replicate = defineJobType<ReplicateParams>({
   followUp: verifyTag,
 })
 
-/** The run of a replicate job; `limits` as an argument for tests and the benchmark. */
+/** The run of a replicate job. What it leaves open at the target it gives up when nobody will go on with it. */
 export async function runReplicate(params: ReplicateParams, context: JobContext): Promise<JobResult> {
-  const { limits } = context
-  const { signal, image, log } = context
+  const { image } = context
+  const { registry, repository } = parseReference(params.target)
+  const checkpoint = readCheckpoint(context.checkpoint)
+  context.phase('plan')
+  const source = await end(context, image.registry, image.repository, 'source')
+  const target = await end(context, registry, repository, 'target')
+  const uploads = new OpenUploads(target, checkpoint.uploads)
+  try {
+    const result = await copyImage(params, context, { source, target, checkpoint, uploads })
+    await uploads.giveUpAll()
+    return result
+  } catch (error) {
+    const isFinal = context.isStopped() || (error instanceof LongshoreError && !error.retryable)
+    if (isFinal) await uploads.giveUpAll()
+    throw error
+  }
+}
+
+async function copyImage(
+  params: ReplicateParams,
+  context: JobContext,
+  { source, target, checkpoint, uploads }: Omit<Moving, 'plan' | 'tally'>,
+): Promise<JobResult> {
+  const { limits, signal, image, log } = context
   const reference = parseReference(params.target)
   const tag = reference.tag ?? 'latest'
   const platforms = (params.platforms ?? []).flatMap((text) => parsePlatform(text) ?? [])
-  const checkpoint = readCheckpoint(context.checkpoint)
-
-  context.phase('plan')
-  const source = await end(context, image.registry, image.repository, 'source')
-  const target = await end(context, reference.registry, reference.repository, 'target')
   const name = `${reference.registry}/${reference.repository}:${tag}`
   const reading = { signal, counts: source.counts }
   const order: TargetTag = { target, tag, name, context }
@@ -144,13 +159,14 @@ export async function runReplicate(params: ReplicateParams, context: JobContext)
   const whole = root ?? (await at('source', source.client.manifest(source.repository, image.digest, reading)))
   const plan = await at('source', planCopy(source.client, source.repository, whole, limits, reading))
   const tally = new Tally(plan.blobs, checkpoint)
+  const moving = { source, target, plan, tally, uploads, checkpoint }
   log.info(
     `${plan.blobs.length} blobs (${tally.bytesTotal} bytes) and ${plan.children.length + 1} manifests below ${digest}`,
   )
   if (plan.foreign > 0) log.info(`${plan.foreign} layers may not be distributed; only their URLs are copied`)
 
   context.phase('blobs')
-  await moveBlobs(source, target, plan, tally, checkpoint, context, limits)
+  await moveBlobs(moving, context)
   let standing: Standing
   try {
     standing = await putManifests(order, plan, mayReplace)
@@ -158,7 +174,7 @@ export async function runReplicate(params: ReplicateParams, context: JobContext)
     if (!(error instanceof LongshoreError && error.code === 'manifest-rejected')) throw error
     // A blob or child that was there a moment ago may have been collected meanwhile: look again, once.
     log.warn(`${error.message}; looking at every blob again`)
-    await moveBlobs(source, target, plan, tally, checkpoint, context, limits)
+    await moveBlobs(moving, context)
     standing = await putManifests(order, plan, mayReplace)
   }
 
@@ -214,61 +230,6 @@ function refuseToReplace({ name, context }: TargetTag, current: string): never {
 async function end(context: JobContext, host: string, repository: string, side: 'source' | 'target'): Promise<End> {
   const client = await at(side, context.registry(host))
   return { client, repository, counts: { requests: 0, bytesIn: 0, bytesOut: 0 } }
-}
-
-/** Until every blob is at the target, or hands over to the next run when the time is nearly used. */
-async function moveBlobs(
-  source: End,
-  target: End,
-  plan: Plan,
-  tally: Tally,
-  checkpoint: Checkpoint,
-  context: JobContext,
-  limits: Limits,
-): Promise<void> {
-  const { log, clock } = context
-  const budget = new TimeBudget(context)
-  let finished = 0
-  let left = 0
-  tally.begin()
-  const report = () => context.progress(tally.progress())
-  report()
-  try {
-    await copyBlobs(source, target, plan.blobs, {
-      limits,
-      signal: budget.signal,
-      mayStart: (blob) => {
-        const fits = budget.mayStart(blob.size)
-        if (!fits) left++
-        return fits
-      },
-      onBytes: (count) => {
-        budget.moved(count)
-        tally.moved(count)
-        report()
-      },
-      onDone: (blob, outcome) => {
-        if (outcome === 'copied') finished++
-        tally.done(blob, outcome)
-        report()
-        log.info(`${outcome} ${blob.digest} (${blob.size} bytes)`)
-      },
-    })
-  } catch (error) {
-    if (!budget.isOver || context.signal.aborted) throw error
-    left = tally.missing
-  } finally {
-    budget.end()
-  }
-  if (left === 0) return
-  const stuck = finished > 0 ? 0 : checkpoint.stuck + 1
-  if (stuck >= STUCK_MAX)
-    throw new LongshoreError(
-      'hops-exhausted',
-      `In ${stuck} runs of the worker no blob got through; the largest has ${plan.blobs[0]?.size ?? 0} bytes. Replicate this image from a place nearer to both registries`,
-    )
-  log.info(`${left} blobs are left for the next run (at ${new Date(clock.now()).toISOString()})`)
-  context.handOver({ ...tally.checkpoint(source.counts, target.counts), stuck })
 }
 
 /**

@@ -11,46 +11,50 @@ export class Tally {
   #outcomes = new Map<string, BlobOutcome>()
   #copiedBytes = 0
   #settledBytes = 0
-  #movedBytes = 0
+  /** Bytes of the blobs on their way, by digest. */
+  #moving = new Map<string, number>()
   #peak = { done: 0, bytes: 0 }
 
   constructor(blobs: readonly Descriptor[], before: Checkpoint) {
     this.#total = blobs.length
     this.bytesTotal = blobs.reduce((sum, blob) => sum + blob.size, 0)
     this.#before = before
-    this.#peak = { done: before.copied + before.mounted, bytes: before.bytes }
+    let open = 0
+    for (const { offset } of before.uploads.values()) open += offset
+    this.#peak = { done: before.copied + before.mounted, bytes: before.bytes + open }
   }
 
   /** A pass over the blobs begins; what an earlier pass copied is found present now and stays counted as copied. */
   begin(): void {
     this.#settledBytes = 0
-    this.#movedBytes = 0
+    this.#moving.clear()
   }
 
-  /** Bytes on their way to the target. */
-  moved(count: number): void {
-    this.#movedBytes += count
+  /** Bytes of a blob on their way to the target. */
+  moved(blob: Descriptor, count: number): void {
+    this.#moving.set(blob.digest, (this.#moving.get(blob.digest) ?? 0) + count)
+  }
+
+  /** So many bytes of the blob are safe at the target; what was on its way beyond them was lost or is among them. */
+  reached(blob: Descriptor, offset: number): void {
+    this.#moving.set(blob.digest, offset)
   }
 
   done(blob: Descriptor, outcome: BlobOutcome): void {
     const known = this.#outcomes.get(blob.digest)
     if (known === undefined || known === 'present') this.#outcomes.set(blob.digest, outcome)
-    if (outcome === 'copied') {
-      this.#copiedBytes += blob.size
-      this.#movedBytes -= blob.size
-    }
+    if (outcome === 'copied') this.#copiedBytes += blob.size
+    this.#moving.delete(blob.digest)
     this.#settledBytes += blob.size
-  }
-
-  get missing(): number {
-    return this.#total - this.#outcomes.size
   }
 
   /** Counts only rise, over continuations too. */
   progress(): Progress {
     const skipped = this.#count('present')
     this.#peak.done = Math.max(this.#peak.done, this.#outcomes.size)
-    this.#peak.bytes = Math.min(this.bytesTotal, Math.max(this.#peak.bytes, this.#settledBytes + this.#movedBytes))
+    let moving = 0
+    for (const bytes of this.#moving.values()) moving += bytes
+    this.#peak.bytes = Math.min(this.bytesTotal, Math.max(this.#peak.bytes, this.#settledBytes + moving))
     return {
       items: { done: this.#peak.done, failed: 0, skipped, total: this.#total },
       bytes: { done: this.#peak.bytes, total: this.bytesTotal },
@@ -72,7 +76,7 @@ export class Tally {
     }
   }
 
-  checkpoint(source: RequestCounts, target: RequestCounts): Omit<Checkpoint, 'stuck'> {
+  checkpoint(source: RequestCounts, target: RequestCounts): Omit<Checkpoint, 'stuck' | 'rate' | 'uploads'> {
     const { blobs, bytes, requests } = this.result(source, target)
     return {
       copied: blobs.copied,
@@ -80,6 +84,7 @@ export class Tally {
       bytes: bytes.copied,
       sourceRequests: requests.source,
       targetRequests: requests.target,
+      sent: this.#before.sent + target.bytesOut,
     }
   }
 

@@ -283,7 +283,7 @@ describe('a replication', () => {
     expect(result).toMatchObject({ blobs: { copied: 4, mounted: 0, present: 0 }, bytes: { skipped: 0 } })
   })
 
-  test('says in the end that a blob never fits, instead of going on for ever', async () => {
+  test('that gets nowhere says so in the third run, instead of going on for ever', async () => {
     const [from, to] = [await registry(), await registry()]
     const image = await pushImage(from.host, 'a', '1', ['x'])
     const params = { source: `${from.host}/a:1`, target: `${to.host}/a:1` }
@@ -293,7 +293,7 @@ describe('a replication', () => {
       checkpoint = ((await failure(replicating(params, run))) as HandedOver).checkpoint
     }
     const last = runOf(from.host, 'a', image.digest, { remainingMs: () => 0, checkpoint })
-    expect((await failure(replicating(params, last))).code).toBe('hops-exhausted')
+    expect((await failure(replicating(params, last))).code).toBe('no-progress')
   })
 
   test('tells on which side it failed', async () => {
