@@ -94,6 +94,8 @@ export async function build({ local = true } = {}) {
       legalComments: 'none',
       // The ES module builds of the SDK shrink to two thirds of the CommonJS ones.
       mainFields: ['module', 'main'],
+      // The whole of hash-wasm is 212 KB of WebAssembly in one module; it ships every hash on its own, too.
+      alias: { 'hash-wasm': 'hash-wasm/dist/sha256.umd.min.js' },
       plugins: [onlyEnglish, credentialsFromEnvironment, droppableSchemas, versionOnly, limitsWithoutReasons],
     }),
     local &&
