@@ -272,6 +272,24 @@ export const LIMITS = {
   ),
   stopPollMs: limit(2_000, 10, 60_000, 'A stop takes effect within 5 s: one poll and one abort.'),
   progressWriteSeconds: limit(5, 0, 300, 'At most one progress write in this time; short jobs write none.'),
+  tickSeconds: limit(
+    60,
+    1,
+    3_600,
+    'How often schedule and sweep are called: each minute by serverless.yml, as set here locally. A self-check counts in it.',
+  ),
+  clockSkewMsMax: limit(
+    20_000,
+    1_000,
+    900_000,
+    'A third of leaseMarginSeconds, which pays for clocks that differ; Lambda keeps them within milliseconds.',
+  ),
+  waitingSecondsMax: limit(
+    900,
+    1,
+    86_400,
+    'A job that a person waits for has waited too long after 15 minutes, as the alarm on the age of its queue says.',
+  ),
   logPartBytesMax: limit(65_536, 1_024, 1_048_576, 'A log part is flushed at this size or after logFlushMs.'),
   logFlushMs: limit(1_000, 10, 60_000, 'A reader sees a line a second after it was written.'),
   logBytesMax: limit(1_048_576, 4_096, 67_108_864, 'Per run; after that one line says that the log was cut.'),
@@ -292,6 +310,12 @@ export const LIMITS = {
   pageItemsMax: limit(100, 1, 1_000, 'Items of a list page.'),
   listDaysMax: limit(31, 1, 366, 'Days one list request reads before it returns a cursor.'),
   listKeysMax: limit(1_000, 100, 10_000, 'Records one filtered list request reads before it returns a cursor.'),
+  selfCheckKeptSeconds: limit(
+    10,
+    0,
+    300,
+    'GET /healthz?deep=1 needs no signature: whoever asks more often is told what was found before.',
+  ),
   waitSecondsMax: limit(20, 0, 25, 'Long poll of GET /v1/jobs/{id}?wait=; HTTP API ends at 30 s.'),
   // executions
   fanOutPageItems: limit(100, 1, 1_000, 'Tags per page; the cursor is written after each page.'),
