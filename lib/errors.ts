@@ -81,6 +81,7 @@ export const ERRORS = {
   'item-too-large': row('permanent', 500, 1, 'A record exceeds what the store can hold'),
   'queue-unavailable': row('transient', 503, 1, 'The queue cannot be reached'),
   'config-invalid': row('permanent', 500, 2, 'The configuration is not valid'),
+  'not-healthy': row('transient', 503, 1, 'A part of the service is not in order'),
   internal: row('transient', 500, 1, 'An internal error'),
 } as const satisfies Record<string, ErrorRow>
 
