@@ -21,6 +21,7 @@ import { LongshoreError } from './errors.ts'
 import type { openEvents } from './events/open.ts'
 import type { Environment, JobTypes, Metrics, OperatorLog } from './job/environment.ts'
 import type { openRegistries } from './oci/open-registries.ts'
+import type { Queue, QueueConsumer, QueueSetup } from './queue/port.ts'
 import { sqsQueue } from './queue/sqs.ts'
 import { systemRandom } from './random.ts'
 import { dynamoStore } from './store/dynamo.ts'
@@ -49,7 +50,10 @@ const requestHandler = {
 export function createApp(
   variables: Variables,
   options: AppOptions,
-): Environment & { objects: () => ReturnType<typeof openRegistries>['objects'] } {
+): Environment & {
+  queue: Queue & QueueConsumer & QueueSetup
+  objects: () => ReturnType<typeof openRegistries>['objects']
+} {
   const limits = readLimits(variables)
   const clock = systemClock
   const random = systemRandom

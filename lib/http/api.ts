@@ -1,6 +1,7 @@
 /** The whole HTTP API: every route on one app. The same app answers on Lambda, locally and in tests. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { executionRoutes } from './executions.ts'
+import { healthRoutes } from './health.ts'
 import { jobRoutes } from './jobs.ts'
 import { policyRoutes } from './policies.ts'
 import { problemPages } from './problem-pages.ts'
@@ -12,13 +13,7 @@ import { type Api, type ApiEnvironment, createServer } from './server.ts'
 
 export function createApi(env: ApiEnvironment): Api {
   const app = createServer(env)
-  const health = createRoute({
-    method: 'get',
-    path: '/healthz',
-    summary: 'Whether the API answers; the only route that is open in the cloud',
-    responses: { 200: json(z.object({ status: z.literal('ok'), version: z.string() }), 'It does') },
-  })
-  app.openapi(health, (c) => c.json({ status: 'ok' as const, version: env.version }, 200))
+  healthRoutes(app, env)
   jobRoutes(app, env, env.types)
   executionRoutes(app, env)
   policyRoutes(app, env)

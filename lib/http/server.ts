@@ -7,10 +7,12 @@ import type { Environment } from '../job/environment.ts'
 import { invalid } from '../job/validate.ts'
 import type { RegistryObjects } from '../oci/objects.ts'
 import type { Reference } from '../oci/types.ts'
+import type { Queue, QueueConsumer, QueueSetup } from '../queue/port.ts'
 import { shownValue } from '../validation.ts'
 import { notJson, problemResponse } from './problem.ts'
 
 export interface ApiEnvironment extends Environment {
+  queue: Queue & QueueConsumer & QueueSetup
   objects: RegistryObjects
   /** The registry of the seed routes, which name repositories only. */
   defaultRegistry: string | undefined

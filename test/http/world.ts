@@ -22,7 +22,7 @@ import { type RegistryOptions, startRegistry } from '../../lib/local/registry/se
 import { type RegistryInput, registryObjects } from '../../lib/oci/objects.ts'
 import { createOpenRegistry } from '../../lib/oci/open.ts'
 import { memoryQueue } from '../../lib/queue/memory.ts'
-import type { Queue, QueueConsumer } from '../../lib/queue/port.ts'
+import type { Queue, QueueConsumer, QueueSetup } from '../../lib/queue/port.ts'
 import { memorySecrets } from '../../lib/secrets/memory.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import type { Store } from '../../lib/store/port.ts'
@@ -260,7 +260,7 @@ function recordedStore(inner: Store, writes: string[]): Store {
   }
 }
 
-function recordedQueue(inner: Queue & QueueConsumer, sent: string[]): Queue & QueueConsumer {
+function recordedQueue(inner: Queue & QueueConsumer & QueueSetup, sent: string[]): typeof inner {
   return {
     ...inner,
     send: (queue, messages) => {

@@ -44,7 +44,13 @@ const PORTS: Record<string, Record<string, string[]>> = {
     query: ['dynamodb:Query'],
     count: ['dynamodb:Query'],
   },
-  queue: { send: ['sqs:SendMessage'], depth: ['sqs:GetQueueAttributes'] },
+  queue: {
+    send: ['sqs:SendMessage'],
+    depth: ['sqs:GetQueueAttributes'],
+    settings: ['sqs:GetQueueAttributes'],
+    receive: ['sqs:ReceiveMessage'],
+    remove: ['sqs:DeleteMessage'],
+  },
   blobs: {
     get: ['s3:GetObject', 's3:ListBucket'],
     getRange: ['s3:GetObject', 's3:ListBucket'],
