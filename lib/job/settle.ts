@@ -11,7 +11,7 @@ import { messageOf, queueOf } from './message.ts'
 import type { JobRecord } from './record.ts'
 import type { FinishedRun } from './run.ts'
 import * as transitions from './transitions.ts'
-import { backoffMs, delayFor, nextSendAt, throttleMs } from './wait.ts'
+import { delayFor, nextSendAt, retryMs, throttleMs } from './wait.ts'
 
 /**
  * Writes how the run ended. A stop that was acknowledged meanwhile wins over whatever the run would have said. `told` hears
@@ -134,7 +134,7 @@ function settlement(job: JobRecord, finished: FinishedRun, env: Environment): tr
       return transitions.fail(
         job,
         job.fence,
-        wait(backoffMs(job.failures + 1, limits, random), reason),
+        wait(retryMs(job.failures + 1, error.retryAfterMs, limits, random), reason),
         finished.checkpoint,
       )
     }

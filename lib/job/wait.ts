@@ -11,6 +11,12 @@ export function backoffMs(failures: number, limits: Limits, random: Random): num
   return Math.max(Math.min(1_000, ceiling), Math.ceil(random.next() * ceiling))
 }
 
+/** Before the next attempt: the backoff, but not before the time that a 503 asked for. */
+export function retryMs(failures: number, retryAfterMs: number | undefined, limits: Limits, random: Random): number {
+  const backoff = backoffMs(failures, limits, random)
+  return retryAfterMs === undefined ? backoff : Math.max(backoff, throttleMs(retryAfterMs, random))
+}
+
 /** What a registry asked for, spread by up to 10 % so that parked jobs do not come back at one instant. */
 export function throttleMs(retryAfterMs: number | undefined, random: Random): number {
   return Math.ceil((retryAfterMs ?? 60_000) * (1 + random.next() / 10))

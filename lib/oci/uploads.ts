@@ -78,7 +78,9 @@ async function uploadOnce(
     )
     if (put.status >= 300) {
       const refusal = await connection.refusal(put)
-      throw new LongshoreError('upload-rejected', `${connection.host} refused ${what} (${told(put.status, refusal)})`)
+      // A blob that is too large stays too large: neither this upload nor another attempt is begun again for it.
+      const code = put.status === 413 ? 'registry-invalid' : 'upload-rejected'
+      throw new LongshoreError(code, `${connection.host} refused ${what} (${told(put.status, refusal)})`)
     }
     await discard(put.body)
     if (!put.bodySent)
