@@ -14,6 +14,7 @@ import type { BlobParts } from './blob-parts.ts'
 import { connectionOf } from './client.ts'
 import type { Connection } from './connection.ts'
 import { within } from './deadline.ts'
+import { runningHash } from './running-hash.ts'
 import { pushScope } from './scope.ts'
 import type { CallOptions, Descriptor, RegistryClient } from './types.ts'
 import { ACCEPTED, insteadOf, REFUSED, Refused, rangeOf } from './uploads-answers.ts'
@@ -120,7 +121,8 @@ class ChunkedUpload {
   /** What another process left: is it ours, and does the registry still have it? One request, nothing is sent twice. */
   async #takeUp(saved: SavedUpload): Promise<void> {
     const { offset } = saved
-    if (!ownLocation(this.#connection, saved) || offset > this.#blob.size) this.#at = undefined
+    const isGood = ownLocation(this.#connection, saved) && offset <= this.#blob.size && (await isHashState(saved.hash))
+    if (!isGood) this.#at = undefined
     else if (this.#next() === 0 || this.#quirks.isStatusStale) return
     else if (!(await this.#align())) this.#countRestart(`it had ${offset} bytes`)
   }
@@ -318,6 +320,7 @@ class ChunkedUpload {
     const { uploadRestartsMax } = this.#connection.limits
     this.#at = undefined
     this.#ahead = 0
+    this.#stumbles = 0
     this.#restarts++
     if (this.#restarts > uploadRestartsMax)
       throw new LongshoreError(
@@ -333,3 +336,9 @@ class ChunkedUpload {
     )
   }
 }
+
+const isHashState = (text: string): Promise<boolean> =>
+  runningHash(text).then(
+    () => true,
+    () => false,
+  )
