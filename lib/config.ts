@@ -262,6 +262,12 @@ export const LIMITS = {
   ),
   throttlesMax: limit(500, 1, 1_000_000, 'Parked by 429 five hundred times: the registry will not serve this job.'),
   deadLettersMax: limit(3, 1, 100, 'Dead letters without a claim between, before the message counts as poison.'),
+  redriveBatchMax: limit(
+    100,
+    1,
+    1_000,
+    'Dead letters that one request moves back: ten receives, sends and deletes each stay far under the 30 s of HTTP API.',
+  ),
   resendBatchMax: limit(500, 1, 10_000, 'Re-sends per sweep: a long queue is never flooded.'),
   sweepPageMax: limit(1_000, 10, 10_000, 'Records one sweep looks at per shard; the rest waits for the next minute.'),
   eventSettleSeconds: limit(
@@ -307,7 +313,13 @@ export const LIMITS = {
     6_291_456,
     'No request body of this API is larger than a policy; Lambda takes 6 MB.',
   ),
-  pageItemsMax: limit(100, 1, 1_000, 'Items of a list page.'),
+  pageItemsMax: limit(100, 1, 999, 'Items of a list page; one more is looked at, and a query gives 1,000 at most.'),
+  dueDaysMax: limit(
+    30,
+    1,
+    365,
+    'How far ahead a job may be accepted for: what is meant for later than a month is a policy with a cron.',
+  ),
   listDaysMax: limit(31, 1, 366, 'Days one list request reads before it returns a cursor.'),
   listKeysMax: limit(1_000, 100, 10_000, 'Records one filtered list request reads before it returns a cursor.'),
   selfCheckKeptSeconds: limit(

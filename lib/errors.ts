@@ -31,6 +31,7 @@ export const ERRORS = {
   'image-not-found': row('permanent', 404, 4, 'The registry has no such image'),
   'job-not-found': row('permanent', 404, 4, 'No such job'),
   'execution-not-found': row('permanent', 404, 4, 'No such execution'),
+  'queue-not-found': row('permanent', 404, 4, 'There is no such queue'),
   'policy-not-found': row('permanent', 404, 4, 'No such policy'),
   'registry-not-found': row('permanent', 404, 4, 'No such registry object'),
   'report-not-found': row('permanent', 404, 4, 'The job has no report'),

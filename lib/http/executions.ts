@@ -8,8 +8,9 @@ import {
   requireExecution,
   stopExecution,
 } from '../job/execution.ts'
+import { retryExecution } from '../job/execution-retry.ts'
 import { ID_PATTERN, newId } from '../job/id.ts'
-import { executionListPartition } from '../job/keys.ts'
+import { executionListPartition, stamp } from '../job/keys.ts'
 import { CURSOR_PATTERN, listJobs } from '../job/list.ts'
 import { isExpired } from '../job/record.ts'
 import { checkBulk, requestSchema } from '../schedule/policy.ts'
@@ -97,7 +98,7 @@ export function executionRoutes(app: Api, env: ApiEnvironment): void {
     const tenant = env.tenantOf(c.req.raw)
     const execution = await requireExecution(tenant, checked(c.req.valid('param').id), env)
     const failed = await listJobs(
-      { tenant, types: [execution.type], statuses: ['error'], execution: execution.id },
+      { tenant, types: [execution.type], statuses: ['error'], execution: execution.id, newest: true },
       FAILURES_SHOWN,
       undefined,
       env,
@@ -125,10 +126,49 @@ export function executionRoutes(app: Api, env: ApiEnvironment): void {
     const { execution, already } = await stopExecution(env.tenantOf(c.req.raw), checked(c.req.valid('param').id), env)
     return c.json((await executionResource(execution, env)) as never, already ? 200 : 202)
   })
+
+  const retry = createRoute({
+    method: 'post',
+    path: '/v1/executions/{id}/retry',
+    summary: 'Run the jobs of an execution again that did not succeed',
+    description:
+      'The execution itself runs again: each of its jobs that ended as error, stopped or canceled gets a successor ' +
+      '(`retryOf`), which is counted in its place; tags that could not be submitted are looked up once more, and a listing ' +
+      'that was cut goes on. With `failed=only` stopped and canceled jobs stay as they are.',
+    request: { params: idParam, query: z.strictObject({ failed: z.enum(['only']).optional() }) },
+    responses: {
+      202: { ...json(executionSchema, 'It runs again'), headers: { Location: { schema: { type: 'string' } } } },
+      ...problems(404, 409, 422),
+    },
+  })
+  app.openapi(retry, async (c) => {
+    const mode = c.req.valid('query').failed === 'only' ? 'failed' : 'unsuccessful'
+    const execution = await retryExecution(env.tenantOf(c.req.raw), checked(c.req.valid('param').id), mode, env)
+    return c.json((await executionResource(execution, env)) as never, 202, {
+      location: `/v1/executions/${execution.id}`,
+    })
+  })
 }
 
-/** Month by month backwards from the newest, as far as the history goes; reads a bounded number of records. */
+/**
+ * Month by month backwards from the newest, as far as the history goes; reads a bounded number of records. `next` is given
+ * when there is one more, or when that bound was reached.
+ */
 export async function listExecutions(
+  tenant: string,
+  policy: string | undefined,
+  limit: number,
+  after: string | undefined,
+  env: ApiEnvironment,
+): Promise<{ executions: ExecutionRecord[]; next?: string }> {
+  const page = await walkExecutions(tenant, policy, limit + 1, after, env)
+  if (page.executions.length <= limit) return page
+  const executions = page.executions.slice(0, limit)
+  const last = executions.at(-1)
+  return { executions, ...(last ? { next: `${stamp(last.createdAt)}#${last.id}` } : {}) }
+}
+
+async function walkExecutions(
   tenant: string,
   policy: string | undefined,
   limit: number,

@@ -9,7 +9,18 @@ export type JobTypeSchemas = JobTypes
 export function jobRequestSchema(types: JobTypeSchemas) {
   const options = [...types.values()].map((type) =>
     z
-      .strictObject({ type: z.literal(type.type), params: type.params as unknown as z.ZodObject })
+      .strictObject({
+        type: z.literal(type.type),
+        params: type.params as unknown as z.ZodObject,
+        dueAt: z.iso
+          .datetime({
+            offset: true,
+            error: ({ input }) =>
+              `${shownValue(input)} is not a time; write it as ISO 8601 with a zone, e.g. 2026-11-22T17:00:00Z`,
+          })
+          .optional()
+          .describe('When to run it at the earliest; at once when absent'),
+      })
       .openapi(`${type.type[0]?.toUpperCase()}${type.type.slice(1)}Request`),
   )
   const known = [...types.keys()].join(', ')

@@ -52,13 +52,14 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
   })
   app.openapi(submitRoute, async (c) => {
     // As submitted: the validator has checked it, the record keeps what was sent.
-    const body = (await sentBody(c)) as { type: string; params: Json }
+    const body = (await sentBody(c)) as { type: string; params: Json; dueAt?: string }
     const idempotencyKey = c.req.valid('header')['idempotency-key']
     const { job, created } = await submit(
       {
         tenant: env.tenantOf(c.req.raw),
         type: body.type,
         params: body.params,
+        ...(body.dueAt === undefined ? {} : { dueAt: Date.parse(body.dueAt) }),
         ...(idempotencyKey ? { idempotencyKey } : {}),
       },
       env,

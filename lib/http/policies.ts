@@ -7,7 +7,9 @@ import {
   policySchema as bodySchema,
   createPolicy,
   deletePolicy,
+  lastExecutions,
   listPolicies,
+  type PolicyRecord,
   replacePolicy,
   requirePolicy,
 } from '../schedule/policy.ts'
@@ -23,6 +25,11 @@ const checked = (id: string): string => {
       `"${id.slice(0, 64)}" is not the id of a policy; ids have 26 characters`,
     )
   return id
+}
+
+async function shown(policy: PolicyRecord, env: ApiEnvironment) {
+  const [last] = await lastExecutions([policy], env)
+  return policyResource(policy, env.clock.now(), last)
 }
 
 export function policyRoutes(app: Api, env: ApiEnvironment): void {
@@ -42,7 +49,7 @@ export function policyRoutes(app: Api, env: ApiEnvironment): void {
   })
   app.openapi(create, async (c) => {
     const policy = await createPolicy(env.tenantOf(c.req.raw), await sentBody(c), env)
-    return c.json(policyResource(policy, env.clock.now()) as never, 201, { location: `/v1/policies/${policy.id}` })
+    return c.json((await shown(policy, env)) as never, 201, { location: `/v1/policies/${policy.id}` })
   })
 
   const list = createRoute({
@@ -66,11 +73,9 @@ export function policyRoutes(app: Api, env: ApiEnvironment): void {
     const page = await listPolicies(env.tenantOf(c.req.raw), limit, after, env)
     const next = page.next === undefined ? null : encodeCursor(page.next)
     const headers: Record<string, string> = next ? { link: nextLink(c.req.url, next) } : {}
-    return c.json(
-      { policies: page.policies.map((policy) => policyResource(policy, env.clock.now())), next } as never,
-      200,
-      headers,
-    )
+    const lasts = await lastExecutions(page.policies, env)
+    const policies = page.policies.map((policy, n) => policyResource(policy, env.clock.now(), lasts[n]))
+    return c.json({ policies, next } as never, 200, headers)
   })
 
   const get = createRoute({
@@ -82,13 +87,13 @@ export function policyRoutes(app: Api, env: ApiEnvironment): void {
   })
   app.openapi(get, async (c) => {
     const policy = await requirePolicy(env.tenantOf(c.req.raw), checked(c.req.valid('param').id), env)
-    return c.json(policyResource(policy, env.clock.now()) as never, 200)
+    return c.json((await shown(policy, env)) as never, 200)
   })
 
   const replace = createRoute({
     method: 'put',
     path: '/v1/policies/{id}',
-    summary: 'Replace a policy',
+    summary: 'Replace a policy; `enabled: false` cancels what waits of its executions',
     request: { params: idParam, body },
     responses: { 200: json(policySchema, 'Replaced'), ...problems(400, 404, 409, 413, 422) },
   })
@@ -99,13 +104,13 @@ export function policyRoutes(app: Api, env: ApiEnvironment): void {
       await sentBody(c),
       env,
     )
-    return c.json(policyResource(policy, env.clock.now()) as never, 200)
+    return c.json((await shown(policy, env)) as never, 200)
   })
 
   const remove = createRoute({
     method: 'delete',
     path: '/v1/policies/{id}',
-    summary: 'Delete a policy; its running executions go on',
+    summary: 'Delete a policy; what waits of its executions is canceled, what runs may finish',
     request: { params: idParam },
     responses: { 204: { description: 'Deleted' }, ...problems(404) },
   })

@@ -1,9 +1,12 @@
 /** /v1/queues: what waits, what runs, how old the oldest is. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { LongshoreError } from '../errors.ts'
 import { LANES } from '../glossary.ts'
 import { OPEN_KINDS, OPEN_SHARDS, openJobsPartition } from '../job/keys.ts'
 import { queueOf } from '../job/message.ts'
 import { type JobRecord, jobOfItem } from '../job/record.ts'
+import { deadLetterQueues, redrive } from '../job/redrive.ts'
+import type { Item } from '../store/port.ts'
 import { json, problems } from './resources.ts'
 import type { Api, ApiEnvironment } from './server.ts'
 
@@ -20,12 +23,23 @@ const queueSchema = z
   })
   .openapi('Queue')
 
+const deadLettersSchema = z
+  .object({
+    name: z.string(),
+    messages: z.object({ waiting: z.number(), inFlight: z.number(), delayed: z.number() }).nullable(),
+    links: z.object({ redrive: z.string() }),
+  })
+  .openapi('DeadLetters')
+
 export function queueRoutes(app: Api, env: ApiEnvironment): void {
   const list = createRoute({
     method: 'get',
     path: '/v1/queues',
     summary: 'Queues of all job types',
-    responses: { 200: json(z.object({ queues: z.array(queueSchema) }), 'All'), ...problems(503) },
+    responses: {
+      200: json(z.object({ queues: z.array(queueSchema), deadLetters: z.array(deadLettersSchema) }), 'All'),
+      ...problems(503),
+    },
   })
   app.openapi(list, async (c) => {
     const now = env.clock.now()
@@ -55,7 +69,38 @@ export function queueRoutes(app: Api, env: ApiEnvironment): void {
         )
       }),
     )
-    return c.json({ queues: queues.flat() }, 200)
+    const deadLetters = await Promise.all(
+      deadLetterQueues(env.types).map(async (name) => ({
+        name,
+        messages: await env.queue.depth(name).catch(() => null),
+        links: { redrive: `/v1/queues/${name}/redrive` },
+      })),
+    )
+    return c.json({ queues: queues.flat(), deadLetters }, 200)
+  })
+
+  const redriveRoute = createRoute({
+    method: 'post',
+    path: '/v1/queues/{name}/redrive',
+    summary: 'Move dead letters back to their queues',
+    description:
+      `At most ${env.limits.redriveBatchMax} of those that are visible; call it again while \`moved\` says as many. A job that ` +
+      'has already ended as `poison-message` is retried with POST /v1/jobs/{id}/retry or with its execution.',
+    request: { params: z.object({ name: z.string().openapi({ param: { name: 'name', in: 'path' } }) }) },
+    responses: {
+      200: json(z.object({ moved: z.number().int(), foreign: z.number().int() }).openapi('Redriven'), 'What was moved'),
+      ...problems(404, 503),
+    },
+  })
+  app.openapi(redriveRoute, async (c) => {
+    const { name } = c.req.valid('param')
+    const known = deadLetterQueues(env.types)
+    if (!known.includes(name))
+      throw new LongshoreError(
+        'queue-not-found',
+        `"${name.slice(0, 80)}" is not a dead-letter queue; there are ${known.join(', ')}`,
+      )
+    return c.json(await redrive(name, env), 200)
   })
 }
 
@@ -69,5 +114,14 @@ async function openJobs(type: string, env: ApiEnvironment): Promise<{ jobs: JobR
     ),
   )
   const items = await env.store.getMany(pages.flatMap((page) => page.items.map(({ pk, sk }) => ({ pk, sk }))))
-  return { jobs: items.map(jobOfItem), complete: pages.every((page) => page.cursor === undefined) }
+  return { jobs: items.flatMap(readable), complete: pages.every((page) => page.cursor === undefined) }
+}
+
+/** One record of a version we do not know must not keep the others from being shown; the sweep tells of it. */
+function readable(item: Item): JobRecord[] {
+  try {
+    return [jobOfItem(item)]
+  } catch {
+    return []
+  }
 }

@@ -3,7 +3,8 @@ import { z } from '@hono/zod-openapi'
 import { COVERAGES, SEVERITIES, STATUSES } from '../glossary.ts'
 import type { Environment } from '../job/environment.ts'
 import { countChildren, type ExecutionRecord, type StatusCounts, statusOf } from '../job/execution.ts'
-import { attemptOf, type JobRecord } from '../job/record.ts'
+import { HALTED } from '../job/halt.ts'
+import { attemptOf, isTerminal, type JobRecord } from '../job/record.ts'
 import { nextRuns } from '../schedule/cron.ts'
 import type { PolicyRecord } from '../schedule/policy.ts'
 
@@ -75,7 +76,12 @@ export const jobSchema = z
       .openapi({ description: 'It only looks back at the target tag that this job set, and mends it if need be' }),
     retryOf: idSchema.nullable(),
     retriedBy: idSchema.nullable(),
-    links: z.object({ self: z.string(), log: z.string(), report: z.string().optional() }),
+    links: z.object({
+      self: z.string(),
+      log: z.string(),
+      report: z.string().optional(),
+      retry: z.string().optional().openapi({ description: 'Of a job that has ended otherwise than as success' }),
+    }),
   })
   .openapi('Job')
 
@@ -106,7 +112,12 @@ export function jobResource(job: JobRecord) {
     ...(job.followUpOf ? { followUpOf: job.followUpOf } : {}),
     retryOf: job.retryOf ?? null,
     retriedBy: job.retriedBy ?? null,
-    links: { self, log: `${self}/log`, ...(job.reportKey ? { report: `${self}/report` } : {}) },
+    links: {
+      self,
+      log: `${self}/log`,
+      ...(job.reportKey ? { report: `${self}/report` } : {}),
+      ...(isTerminal(job.status) && job.status !== 'success' ? { retry: `${self}/retry` } : {}),
+    },
   }
 }
 
@@ -127,7 +138,12 @@ export const executionSchema = z
     instant: time.nullable(),
     status: z.enum(['running', 'success', 'error', 'stopped', 'canceled']),
     stopping: z.boolean().optional(),
-    listing: z.boolean(),
+    listing: z.boolean().openapi({ description: 'Images are still being looked up' }),
+    retrying: z
+      .boolean()
+      .optional()
+      .openapi({ description: 'Jobs that did not succeed are still being submitted again' }),
+    generation: z.number().int().openapi({ description: 'How many times it was retried' }),
     counts: countsSchema,
     unresolved: z.object({
       count: z.number(),
@@ -137,7 +153,7 @@ export const executionSchema = z
     error: errorSchema.nullable(),
     createdAt: time,
     finishedAt: time.nullable(),
-    links: z.object({ self: z.string(), jobs: z.string() }),
+    links: z.object({ self: z.string(), jobs: z.string(), retry: z.string().optional() }),
   })
   .openapi('Execution')
 
@@ -154,12 +170,18 @@ export async function executionResource(execution: ExecutionRecord, env: Environ
     status,
     ...(execution.stop && status === 'running' ? { stopping: true } : {}),
     listing: execution.fanOut === 'listing' && status === 'running',
+    ...(execution.fanOut === 'retrying' && status === 'running' ? { retrying: true } : {}),
+    generation: execution.generation ?? 0,
     counts,
     unresolved: { count: execution.unresolved, items: execution.unresolvedItems },
-    error: execution.error ?? null,
+    error: execution.error ?? (status === 'canceled' ? HALTED.cancel : null),
     createdAt: iso(execution.createdAt),
     finishedAt: isoOrNull(execution.finishedAt),
-    links: { self, jobs: `/v1/jobs?execution=${execution.id}` },
+    links: {
+      self,
+      jobs: `/v1/jobs?execution=${execution.id}`,
+      ...(status === 'running' || status === 'success' ? {} : { retry: `${self}/retry` }),
+    },
   }
 }
 
@@ -180,8 +202,11 @@ export const policySchema = z
   .loose()
   .openapi('Policy')
 
-/** With the next three fire times, also as the wall clock of the policy's zone shows them. */
-export function policyResource(policy: PolicyRecord, now: number) {
+/**
+ * With the next three fire times, also as the wall clock of the policy's zone shows them. `lastExecution` is given by who
+ * has looked whether that is still there.
+ */
+export function policyResource(policy: PolicyRecord, now: number, lastExecution?: string) {
   const self = `/v1/policies/${policy.id}`
   const runs = policy.enabled && policy.cron ? nextRuns(policy.cron, policy.timeZone, now, 3) : []
   const local = new Intl.DateTimeFormat('sv-SE', {
@@ -198,7 +223,7 @@ export function policyResource(policy: PolicyRecord, now: number) {
     timeZone: policy.timeZone,
     enabled: policy.enabled,
     nextRuns: runs.map((at) => ({ at: iso(at), local: local.format(at) })),
-    lastExecution: policy.lastExecution ?? null,
+    lastExecution: lastExecution ?? null,
     createdAt: iso(policy.createdAt),
     updatedAt: iso(policy.updatedAt),
     links: { self, run: `${self}/run` },

@@ -11,7 +11,7 @@ import { ID_PATTERN, newId } from '../job/id.ts'
 import { readLog } from '../job/log.ts'
 import { submit } from '../job/submit.ts'
 import { runPolicy } from '../schedule/due.ts'
-import { checkBulk, type PolicyRecord, requirePolicy } from '../schedule/policy.ts'
+import { checkBulk, noteRun, type PolicyRecord, requirePolicy } from '../schedule/policy.ts'
 import { listExecutions } from './executions.ts'
 import type { Api, ApiEnvironment } from './server.ts'
 
@@ -88,6 +88,7 @@ export function seedRoutes(app: Api, env: ApiEnvironment): void {
         { id: newId(env.clock, env.random), tenant, type, policy: policy.id, trigger: 'manual', spec },
         env,
       )
+      await noteRun(tenant, policy.id, execution.id, env)
       return { ids: [execution.id] }
     }),
   )

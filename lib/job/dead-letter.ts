@@ -6,7 +6,7 @@ import { asLongshoreError } from '../errors.ts'
 import { apply, readJob } from './apply.ts'
 import { ending } from './ending.ts'
 import type { Environment } from './environment.ts'
-import { messageOf, queueOf, readMessage } from './message.ts'
+import { messageOf, queueOf, readFanOutMessage, readMessage } from './message.ts'
 import { isTerminal, type JobRecord } from './record.ts'
 import * as transitions from './transitions.ts'
 import { nextSendAt } from './wait.ts'
@@ -15,6 +15,13 @@ import type { Verdict } from './work.ts'
 /** One dead letter. Never throws. */
 export async function handleDeadLetter(body: string, env: Environment): Promise<Verdict> {
   const place = readMessage(body)
+  if (!place && readFanOutMessage(body)) {
+    // An open execution gets its message again from the sweep, with growing distance: nothing is lost with this one.
+    env.log.error('a fan-out died before it could claim its execution; look at the logs of the fan-out function', {
+      execution: readFanOutMessage(body)?.execution ?? '',
+    })
+    return 'acknowledge'
+  }
   if (!place) {
     env.log.error('a dead letter that is not ours was dropped', {})
     return 'acknowledge'

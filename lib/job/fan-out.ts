@@ -3,7 +3,6 @@
  * bulk lane. After each page the cursor is written, fenced. A crash between puts and cursor repeats one page, and the
  * repeated puts find their children: nobody is submitted twice, because a child's id is the hash of execution and item.
  */
-import * as z from 'zod'
 import { asLongshoreError, LongshoreError } from '../errors.ts'
 import type { Json, Status } from '../glossary.ts'
 import { absent, all, eq } from '../store/condition.ts'
@@ -12,25 +11,21 @@ import { finishPage, type Maker, retryChildren, submitPage, unresolvedTags } fro
 import type { BulkType } from './define.ts'
 import type { Environment, Invocation } from './environment.ts'
 import { type ExecutionRecord, executionOfItem, executionOpenKeys, readExecution, sendFanOut } from './execution.ts'
-import { ID_PATTERN } from './id.ts'
 import { childrenPartition, executionKey, MEMBER_SHARDS, STATUS_LETTERS } from './keys.ts'
+import { readFanOutMessage } from './message.ts'
 import { isExpired, type JobRecord, jobOfItem } from './record.ts'
 import { type WalkCursor, type WalkedTag, walk } from './selector.ts'
 import { leaseIsDead } from './transitions.ts'
 import { backoffMs } from './wait.ts'
 import type { Verdict } from './work.ts'
 
-const hint = z.object({ tenant: z.string().min(1).max(64), execution: z.string().regex(ID_PATTERN) })
-
 /** How many of the tags that could not be submitted are kept with their reason. */
 const UNRESOLVED_KEPT = 50
 
 /** One message, whole. Never throws. */
 export async function fanOut(body: string, env: Environment, invocation: Invocation): Promise<Verdict> {
-  let place: { tenant: string; execution: string }
-  try {
-    place = hint.parse(JSON.parse(body))
-  } catch {
+  const place = readFanOutMessage(body)
+  if (!place) {
     env.log.error('a fan-out message that is not ours was dropped', {})
     return 'acknowledge'
   }

@@ -5,7 +5,15 @@
 import { STATUSES, type Status } from '../glossary.ts'
 import type { Item } from '../store/port.ts'
 import type { Environment } from './environment.ts'
-import { childrenPartition, dayOf, jobListPartition, MEMBER_SHARDS, STATUS_LETTERS } from './keys.ts'
+import {
+  childrenPartition,
+  dayOf,
+  jobListPartition,
+  MEMBER_SHARDS,
+  STATUS_LETTERS,
+  SUPERSEDED_LETTER,
+  stamp,
+} from './keys.ts'
 import { isExpired, type JobRecord, jobOfItem } from './record.ts'
 
 export interface JobFilter {
@@ -15,6 +23,8 @@ export interface JobFilter {
   /** `registry/repository`, with `:tag` or `@digest` when those matter too. */
   image?: { registry: string; repository: string; tag?: string; digest?: string }
   execution?: string
+  /** Without children that their execution has retried: each item once. */
+  newest?: boolean
 }
 
 export interface JobPage {
@@ -25,12 +35,24 @@ export interface JobPage {
 
 type Env = Pick<Environment, 'store' | 'limits' | 'clock'>
 
+/**
+ * A page. `next` is given when there is one more job, or when the bound of what a request reads was reached
+ * (`listDaysMax`, `listKeysMax`): then there may be none.
+ */
 export async function listJobs(
   filter: JobFilter,
   limit: number,
   after: string | undefined,
   env: Env,
 ): Promise<JobPage> {
+  const page = await look(filter, limit + 1, after, env)
+  if (page.jobs.length <= limit) return page
+  const jobs = page.jobs.slice(0, limit)
+  const last = jobs.at(-1)
+  return { jobs, ...(last ? { next: `${stamp(last.createdAt)}#${last.id}` } : {}) }
+}
+
+async function look(filter: JobFilter, limit: number, after: string | undefined, env: Env): Promise<JobPage> {
   return filter.execution
     ? await listPartitions((day) => (day === undefined ? childPartitions(filter) : []), filter, limit, after, env)
     : await listDays(filter, limit, after, env)
@@ -43,6 +65,7 @@ interface Partition {
 
 function childPartitions(filter: JobFilter): Partition[] {
   const letters = (filter.statuses ?? STATUSES).map((status) => STATUS_LETTERS[status])
+  if (!filter.newest) letters.push(SUPERSEDED_LETTER)
   return letters.flatMap((letter) =>
     Array.from({ length: MEMBER_SHARDS }, (_, shard) => ({
       pk: childrenPartition(filter.tenant, filter.execution ?? '', shard),

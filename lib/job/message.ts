@@ -13,6 +13,8 @@ const hint = z.object({
   execution: z.string().regex(ID_PATTERN).optional(),
 })
 
+const fanOutHint = z.object({ tenant: z.string().min(1).max(64), execution: z.string().regex(ID_PATTERN) })
+
 export const queueOf = (type: string, lane: Lane): string => (lane === 'bulk' ? `${type}-bulk` : type)
 export const deadLetterQueueOf = (type: string): string => `${type}-dlq`
 
@@ -31,6 +33,15 @@ export function readMessage(body: string): JobPlace | undefined {
   try {
     const { tenant, id, type, createdAt, execution } = hint.parse(JSON.parse(body))
     return { tenant, id, type, createdAt, ...(execution ? { execution } : {}) }
+  } catch {
+    return undefined
+  }
+}
+
+/** Which execution's fan-out to look at; undefined for what is not one of our messages. */
+export function readFanOutMessage(body: string): { tenant: string; execution: string } | undefined {
+  try {
+    return fanOutHint.parse(JSON.parse(body))
   } catch {
     return undefined
   }

@@ -24,6 +24,7 @@ export interface Submission {
   type: string
   params: Json | undefined
   idempotencyKey?: string
+  /** Milliseconds since the epoch: not to be run before. */
   dueAt?: number
   retryOf?: string
 }
@@ -43,13 +44,14 @@ export async function submit(submission: Submission, env: Environment): Promise<
   const { tenant, idempotencyKey } = submission
   const id = idempotencyKey ? idOf('job', tenant, idempotencyKey) : newId(env.clock, env.random)
   const requestHash = createHash('sha256')
-    .update(JSON.stringify([submission.type, params]))
+    .update(JSON.stringify([submission.type, params, ...(submission.dueAt === undefined ? [] : [submission.dueAt])]))
     .digest('base64url')
     .slice(0, 22)
   if (idempotencyKey) {
     const existing = await readJob(env.store, tenant, id, env.clock.now())
     if (existing) return { job: sameRequest(existing, requestHash, idempotencyKey), created: false }
   }
+  checkDue(submission.dueAt, env)
   const image = await resolveImage(type, params, tenant, env)
   // Stored as submitted: defaults of the schema are filled in by the worker.
   const asSubmitted = (submission.params ?? {}) as { [name: string]: Json }
@@ -74,6 +76,18 @@ export async function submit(submission: Submission, env: Environment): Promise<
   if (stored !== job) return { job: sameRequest(stored, requestHash, idempotencyKey ?? ''), created: false }
   await sendFirst([job], env)
   return { job, created: true }
+}
+
+/** Behind the look for the idempotency key: a request that is repeated late still finds its job. */
+function checkDue(dueAt: number | undefined, { clock, limits }: Environment): void {
+  if (dueAt === undefined) return
+  const refuse = (why: string): never => {
+    const detail = `${Number.isFinite(dueAt) ? new Date(dueAt).toISOString() : 'the time'} ${why}`
+    throw new LongshoreError('invalid-value', detail, { errors: [{ pointer: '/dueAt', detail }] })
+  }
+  if (!(dueAt > clock.now())) refuse('has passed; leave dueAt out to run the job at once')
+  if (dueAt > clock.now() + limits.dueDaysMax * 86_400_000)
+    refuse(`is more than ${limits.dueDaysMax} days ahead; use a policy with a cron for what comes later`)
 }
 
 function sameRequest(existing: JobRecord, requestHash: string, key: string): JobRecord {

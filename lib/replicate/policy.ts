@@ -68,7 +68,11 @@ export const replicateMany: BulkType<Spec> = {
     return {
       // One copy per tag and digest: a tag that moves while the pages are read is copied as it was found.
       item: `${found.registry}/${found.repository}:${found.tag}@${found.digest}`,
-      params: { source: formatReference(found), target: targetText },
+      // The digest stands in the record once, as what the tag named: that is what is copied.
+      params: {
+        source: formatReference({ registry: found.registry, repository: found.repository, tag: found.tag }),
+        target: targetText,
+      },
     }
   },
 }

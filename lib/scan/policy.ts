@@ -27,9 +27,10 @@ export const scanMany: BulkType<z.infer<typeof spec>> = {
   spec,
   selectors: ({ images }) => images.map(parseSelector),
   otherHosts: () => [],
-  child: ({ platform }, found) => ({
+  child: ({ platform }, { registry, repository, tag, digest }) => ({
     // One scan per digest: two tags of one image are one job.
-    item: platform ? `${found.digest} ${platform}` : found.digest,
-    params: { image: formatReference(found), ...(platform ? { platform } : {}) },
+    item: platform ? `${digest} ${platform}` : digest,
+    // The digest stands in the record once, as what the tag named: that is what runs, and a child keeps within 1 KB.
+    params: { image: formatReference({ registry, repository, tag }), ...(platform ? { platform } : {}) },
   }),
 }

@@ -11,7 +11,7 @@ import { EXECUTION_SHARDS, openPartition, policyKey, stamp } from '../job/keys.t
 import { eq } from '../store/condition.ts'
 import { ConditionFailed } from '../store/port.ts'
 import { nextRuns } from './cron.ts'
-import { type PolicyRecord, policyOfItem, requirePolicy } from './policy.ts'
+import { noteRun, type PolicyRecord, policyOfItem, requirePolicy } from './policy.ts'
 
 /** Returns how many executions began. One policy's failure does not keep the others from firing. */
 export async function fireDue(env: Environment): Promise<number> {
@@ -25,11 +25,10 @@ export async function fireDue(env: Environment): Promise<number> {
       limit: limits.sweepPageMax,
     })
     for (const item of await store.getMany(page.items.map(({ pk, sk }) => ({ pk, sk })))) {
-      const policy = policyOfItem(item)
       try {
-        if (await fire(policy, env)) fired++
+        if (await fire(policyOfItem(item), env)) fired++
       } catch (thrown) {
-        env.log.error('a policy did not fire; the next tick tries again', { policy: policy.id, reason: String(thrown) })
+        env.log.error('a policy did not fire; the next tick tries again', { policy: item.sk, reason: String(thrown) })
       }
     }
   }
@@ -58,12 +57,13 @@ async function fire(policy: PolicyRecord, env: Environment): Promise<boolean> {
   )
   const next = nextRuns(policy.cron, policy.timeZone, Math.max(now, instant), 1)[0]
   const { store } = env
+  const began: { [name: string]: string } = skip ? {} : { lastExecution: id, lastRun: id }
   await store
     .update(
       policyKey(policy.tenant, policy.id),
       next === undefined
-        ? { remove: ['nextRunAt', 'o_pk', 'o_sk'], set: skip ? {} : { lastExecution: id } }
-        : { set: { nextRunAt: next, o_sk: `${stamp(next)}#${policy.id}`, ...(skip ? {} : { lastExecution: id }) } },
+        ? { remove: ['nextRunAt', 'o_pk', 'o_sk'], set: began }
+        : { set: { nextRunAt: next, o_sk: `${stamp(next)}#${policy.id}`, ...began } },
       eq('nextRunAt', instant),
     )
     .catch((thrown: unknown) => {
@@ -89,5 +89,6 @@ export async function runPolicy(tenant: string, id: string, env: Environment): P
     { id: newId(env.clock, env.random), tenant, type: policy.type, policy: id, trigger: 'manual', spec: policy.spec },
     env,
   )
+  await noteRun(tenant, id, execution.id, env)
   return execution
 }

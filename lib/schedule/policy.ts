@@ -5,10 +5,11 @@ import type { Json } from '../glossary.ts'
 import type { BulkType } from '../job/define.ts'
 import type { Environment } from '../job/environment.ts'
 import { newId, shardOf } from '../job/id.ts'
-import { EXECUTION_SHARDS, openPartition, policyKey, stamp } from '../job/keys.ts'
-import { attributesOf, RECORD_VERSION } from '../job/record.ts'
+import { EXECUTION_SHARDS, executionKey, openPartition, policyKey, stamp } from '../job/keys.ts'
+import { cancelExecutionsOf } from '../job/policy-cancel.ts'
+import { attributesOf, isExpired, RECORD_VERSION } from '../job/record.ts'
 import { invalid } from '../job/validate.ts'
-import { absent, eq } from '../store/condition.ts'
+import { absent, eq, exists } from '../store/condition.ts'
 import { ConditionFailed, type Item } from '../store/port.ts'
 import { shownValue } from '../validation.ts'
 import { checkCron, nextRuns } from './cron.ts'
@@ -26,7 +27,10 @@ export interface PolicyRecord {
   enabled: boolean
   /** Present while it is enabled and has a cron. */
   nextRunAt?: number
+  /** The last that the schedule began: while it runs, the next instant is skipped. */
   lastExecution?: string
+  /** The last of all, also by hand. */
+  lastRun?: string
   createdAt: number
   updatedAt: number
   /** Rises with every change, so that two editors do not overwrite each other unseen. */
@@ -188,20 +192,45 @@ export async function replacePolicy(tenant: string, id: string, body: Json, env:
   const checked = await checkPolicy(tenant, body, env)
   const now = env.clock.now()
   const { cron: _cron, nextRunAt: _next, ...kept } = old
-  const policy = schedule({ ...kept, ...checked, updatedAt: now, revision: old.revision + 1 }, now)
+  const policy = schedule({ ...kept, ...checked, v: RECORD_VERSION, updatedAt: now, revision: old.revision + 1 }, now)
   try {
     await env.store.put(itemOf(policy), eq('revision', old.revision))
   } catch (thrown) {
     if (!(thrown instanceof ConditionFailed)) throw thrown
     throw new LongshoreError('conflict', `policy ${id} was changed by someone else meanwhile; read it again and repeat`)
   }
+  if (!policy.enabled) await cancelExecutionsOf(tenant, id, env)
   return policy
 }
 
-/** Executions that run go on; throws `policy-not-found`. */
+/** What waits of its executions is canceled, what runs may finish. Throws `policy-not-found`. */
 export async function deletePolicy(tenant: string, id: string, env: Environment): Promise<void> {
   await requirePolicy(tenant, id, env)
   await env.store.delete(policyKey(tenant, id))
+  await cancelExecutionsOf(tenant, id, env)
+}
+
+/** Notes which execution of it began last; a policy that is gone meanwhile needs no note. */
+export async function noteRun(tenant: string, id: string, execution: string, env: Environment): Promise<void> {
+  await env.store
+    .update(policyKey(tenant, id), { set: { lastRun: execution } }, exists('pk'))
+    .catch((thrown: unknown) => {
+      if (!(thrown instanceof ConditionFailed)) throw thrown
+    })
+}
+
+/** The last execution of each of these policies, where its record is still kept. */
+export async function lastExecutions(
+  policies: PolicyRecord[],
+  env: Pick<Environment, 'store' | 'clock'>,
+): Promise<(string | undefined)[]> {
+  const lasts = policies.map(({ lastRun, lastExecution }) => lastRun ?? lastExecution)
+  const keys = policies.flatMap(({ tenant }, n) => (lasts[n] === undefined ? [] : [executionKey(tenant, lasts[n])]))
+  const items = keys.length > 0 ? await env.store.getMany(keys) : []
+  const kept = new Set(items.filter((item) => !isExpired(item, env.clock.now())).map(({ pk }) => pk))
+  return lasts.map((last, n) =>
+    last !== undefined && kept.has(executionKey(policies[n]?.tenant ?? '', last).pk) ? last : undefined,
+  )
 }
 
 /** In the order of their ids, which is the order they were made in. `after` is the id of the last one seen. */
@@ -213,8 +242,8 @@ export async function listPolicies(
 ): Promise<{ policies: PolicyRecord[]; next?: string }> {
   const { pk } = policyKey(tenant, '')
   // "!" sorts before every character of an id, so this is what follows it.
-  const page = await env.store.query({ pk, limit, ...(after === undefined ? {} : { from: `${after}!` }) })
-  const policies = page.items.map(policyOfItem)
+  const page = await env.store.query({ pk, limit: limit + 1, ...(after === undefined ? {} : { from: `${after}!` }) })
+  const policies = page.items.slice(0, limit).map(policyOfItem)
   const last = policies.at(-1)
-  return { policies, ...(page.cursor !== undefined && last ? { next: last.id } : {}) }
+  return { policies, ...(page.items.length > limit && last ? { next: last.id } : {}) }
 }

@@ -41,6 +41,7 @@ test('an execution is accepted, lists its images, and counts its children', asyn
     instant: null,
     status: 'running',
     listing: true,
+    generation: 0,
     counts: NO_COUNTS,
     unresolved: { count: 0, items: [] },
     error: null,
