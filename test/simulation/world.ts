@@ -1,261 +1,420 @@
 /**
  * A seeded world in virtual time. The production handlers run in it unchanged; at every call of a port it may crash the
  * function before or after the effect, lose the answer, fail, throttle, delay, or let the request land after its sender
- * has died. The same seed gives the same history.
+ * has died. The same script gives the same history.
  */
 import { memoryBlobs } from '../../lib/blobs/memory.ts'
+import type { BlobStore } from '../../lib/blobs/port.ts'
 import type { Clock, Random } from '../../lib/clock.ts'
-import { defaultLimits } from '../../lib/config.ts'
-import { LongshoreError } from '../../lib/errors.ts'
+import { defaultLimits, type Limits } from '../../lib/config.ts'
+import { type ErrorCode, LongshoreError } from '../../lib/errors.ts'
 import type { DomainEvent } from '../../lib/events/port.ts'
 import { type Environment, type Invocation, type JobTypes, silentLog } from '../../lib/job/environment.ts'
 import type { OpenRegistry } from '../../lib/oci/types.ts'
 import { memoryQueue } from '../../lib/queue/memory.ts'
-import { memoryStore } from '../../lib/store/memory.ts'
-import type { Store } from '../../lib/store/port.ts'
-import { seededRandom } from '../job/world.ts'
+import type { Message } from '../../lib/queue/port.ts'
+import type { Item, Store } from '../../lib/store/port.ts'
+import { Chance } from './chance.ts'
+import { EFFORT, type Fault, type Script } from './script.ts'
+import { SimulatedStore } from './store.ts'
+import { type Happening, Timeline } from './timeline.ts'
 
 export const START = Date.UTC(2026, 10, 22, 12)
-/** Clocks of functions differ by at most this, half of the lease's margin each way. */
-const SKEW_MS = 5_000
-/** A request that was sent before its sender died lands at most this much later. */
-const LATE_MS = 5_000
 
+export type Role = 'api' | 'work' | 'sweep' | 'schedule' | 'dead-letter' | 'fan-out'
+
+/** One run of a function. */
 export interface Instance {
+  role: Role
+  number: number
+  startedAt: number
   dead: boolean
-  /** Goes on with it, unless it is dead; later, while it is frozen. */
-  wake: (run: () => void) => void
   skewMs: number
+  /** Jobs and executions it has claimed, with the fence it got. */
+  holds: Map<string, number>
+  /** Messages it has sent. */
+  sent: number
   invocation: Invocation
   env: Environment
   /** Called once when it dies. */
   onDeath: () => void
+  /** Goes on with it, unless it is dead; later, while it is frozen. */
+  wake: (run: () => void) => void
+  /** It has come to its end by itself. */
+  end: () => void
 }
 
-interface Happening {
-  at: number
-  order: number
-  run: () => void
+/** What looks at every effect. `seen` is called in the step in which an item changes. */
+export interface Watch {
+  seen(instance: Instance, before: Item | undefined, after: Item | undefined): void
+  sent(instance: Instance, queue: string, messages: Message[]): void
+  landed(queue: string, messages: Message[]): void
+  announced(events: DomainEvent[]): void
+  died(instance: Instance): void
 }
 
-export interface Chaos {
-  /** Probability of a fault per port call while there is chaos. */
-  faults: number
-  /** How many functions may be crashed in all. */
-  crashes: number
-}
+const NEVER = new Promise<never>(() => {})
 
-export class SimulatedWorld {
-  readonly random: Random
-  readonly store: Store
-  readonly queue: ReturnType<typeof memoryQueue>
+export class World {
+  readonly chance: Chance
+  readonly script: Script
+  readonly store: SimulatedStore
   readonly blobs = memoryBlobs()
-  readonly events: DomainEvent[] = []
-  readonly #happenings: Happening[] = []
-  readonly #types: JobTypes
-  readonly #registry: OpenRegistry
+  readonly timeline = new Timeline()
+  readonly limits: Limits
+  readonly visibilityMs: number
+  readonly alive = new Set<Instance>()
+  readonly watch: Watch
+  readonly trace: ((line: string) => void) | undefined
+  queue: ReturnType<typeof memoryQueue>
   now = START
   calls = 0
-  chaos: Chaos
-  #order = 0
-  #requests = 0
+  faults = 0
+  /** When something last went wrong that is not the protocol's doing. */
+  troubleAt = 0
+  calm = false
+  bootedAt = 0
+  /** Called when a message has reached a queue. */
+  onMessage: (queue: string, delayMs: number) => void = () => {}
+  /** Called when a call meets a fault that takes so long. */
+  onFault: (ms: number) => void = () => {}
+  readonly #types: JobTypes
+  readonly #registry: OpenRegistry
+  readonly #random: Random
+  #instances = 0
+  #nextFault = 0
+  #untilFault: number
 
   constructor(
-    seed: number,
-    options: { types: JobTypes; registry: OpenRegistry; chaos: Chaos; watch: (store: Store) => Store },
+    script: Script,
+    options: { types: JobTypes; registry: OpenRegistry; watch: Watch; trace?: (line: string) => void },
   ) {
-    this.random = seededRandom(seed)
-    this.chaos = options.chaos
+    this.script = script
+    this.chance = new Chance(script.seed ^ 0x5eed)
     this.#types = options.types
     this.#registry = options.registry
-    this.store = options.watch(memoryStore())
-    this.queue = memoryQueue({
+    this.watch = options.watch
+    this.trace = options.trace
+    this.#untilFault = script.faults[0]?.after ?? Number.POSITIVE_INFINITY
+    const { stopPollMs, deadLettersMax, leaseMarginSeconds, fanOutPageItems, lagMs, narrow } = script.platform
+    this.limits = { ...defaultLimits, stopPollMs, deadLettersMax, leaseMarginSeconds, fanOutPageItems }
+    this.visibilityMs = script.platform.visibilityMs
+    this.#random = {
+      next: () => this.chance.next(),
+      bytes: (count) => {
+        const bytes = this.chance.bytes(count)
+        if (narrow) bytes[count - 1] = 0
+        return bytes
+      },
+    }
+    this.store = new SimulatedStore({
+      now: () => this.now,
+      lagMs: () => (lagMs > 0 && !this.calm ? this.chance.integer(0, lagMs) : 0),
+      shared: true,
+    })
+    this.queue = this.#emptyQueue()
+  }
+
+  #emptyQueue(): ReturnType<typeof memoryQueue> {
+    return memoryQueue({
       clock: { now: () => this.now, sleep: async () => {} },
-      visibilityTimeoutSeconds: 1_800,
-      faults: { random: this.random, duplicates: 0.05, reorder: true },
+      visibilityTimeoutSeconds: this.visibilityMs / 1000,
+      maxReceiveCount: this.script.platform.maxReceives,
+      faults: { random: this.chance, duplicates: this.script.platform.duplicates, reorder: true },
     })
   }
 
-  chance(probability: number): boolean {
-    return this.random.next() < probability
-  }
-
-  integer(from: number, to: number): number {
-    return from + Math.floor(this.random.next() * (to - from + 1))
-  }
-
-  pick<T>(values: readonly T[]): T {
-    return values[Math.floor(this.random.next() * values.length)] as T
-  }
-
-  at(delayMs: number, run: () => void): void {
-    const happening = { at: this.now + Math.max(0, delayMs), order: this.#order++, run }
-    let index = this.#happenings.length
-    while (index > 0 && before(happening, this.#happenings[index - 1]!)) index--
-    this.#happenings.splice(index, 0, happening)
-  }
-
-  /** Runs what is due until the time is over or nothing is left. */
-  async runUntil(time: number): Promise<void> {
-    for (;;) {
-      await settle()
-      const next = this.#happenings.at(-1)
-      if (!next || next.at > time) break
-      this.#happenings.pop()
-      this.now = Math.max(this.now, next.at)
-      next.run()
-    }
-    this.now = Math.max(this.now, time)
+  at(delayMs: number, run: () => void): Happening {
+    return this.timeline.add(this.now + Math.max(0, Math.ceil(delayMs)), run)
   }
 
   /** A function begins: its own clock, its own ports, killed at its time limit. */
-  begin(timeoutMs: number): Instance {
-    const endsAt = this.now + timeoutMs
-    // A zombie: frozen for longer than its lease lives, then going on as if nothing had happened.
-    const frozen = this.chaos.faults > 0 && this.chance(0.2)
-    const freezeAt = this.now + this.integer(0, 20_000)
-    const thawAt = frozen ? freezeAt + timeoutMs + this.integer(0, timeoutMs) : freezeAt
-    const instance: Instance = {
-      dead: false,
-      wake: (run) => {
-        if (instance.dead) return
-        if (this.now < freezeAt || this.now >= thawAt) run()
-        else this.at(thawAt - this.now + this.integer(0, 50), () => instance.wake(run))
-      },
-      skewMs: this.integer(-SKEW_MS, SKEW_MS),
-      onDeath: () => {},
-      invocation: {
-        requestId: `request-${++this.#requests}`,
-        remainingMs: () => endsAt - this.now,
-        timeoutMs,
-        stopFlags: new Map(),
-      },
-      env: undefined as never,
+  begin(role: Role, timeoutMs: number): Instance {
+    const { platform } = this.script
+    const instance = new Running(this, role, ++this.#instances, timeoutMs)
+    const frozen = !this.calm && platform.frozen > 0 && this.chance.chance(platform.frozen)
+    if (frozen) {
+      instance.freezeAt = this.now + this.chance.integer(0, 20_000)
+      instance.thawAt = instance.freezeAt + timeoutMs + this.chance.integer(0, timeoutMs)
+      if (role !== 'work') this.troubleAt = instance.thawAt
     }
+    instance.killer = this.at(frozen ? instance.thawAt - this.now + 30_000 : timeoutMs, () => this.kill(instance))
     instance.env = this.#environment(instance)
-    this.at(frozen ? thawAt - this.now + 30_000 : timeoutMs, () => this.kill(instance))
+    this.alive.add(instance)
     return instance
   }
 
   kill(instance: Instance): void {
     if (instance.dead) return
-    instance.dead = true
+    this.trace?.(`${this.#when()} ${instance.role}-${instance.number} is killed`)
+    this.watch.died(instance)
+    instance.end()
     instance.onDeath()
   }
 
-  #environment(instance: Instance): Environment {
-    const call = <T>(effect: () => Promise<T>, errors: { unavailable: 'store-unavailable' | 'queue-unavailable' }) =>
-      this.#call(instance, effect, errors.unavailable)
-    const clock: Clock = {
-      now: () => this.now + instance.skewMs,
-      sleep: (ms, signal) =>
-        new Promise((resolve) => {
-          if (signal?.aborted) return resolve()
-          const wake = () => {
-            signal?.removeEventListener('abort', wake)
-            instance.wake(resolve)
-          }
-          signal?.addEventListener('abort', wake, { once: true })
-          this.at(ms, wake)
-        }),
-    }
-    const stores = { unavailable: 'store-unavailable' } as const
-    const queues = { unavailable: 'queue-unavailable' } as const
-    const { store, queue, blobs } = this
+  /** The machine goes down and up again. */
+  restart(queues: 'kept' | 'lost'): void {
+    for (const instance of [...this.alive]) this.kill(instance)
+    this.trace?.(`${this.#when()} restart, queues ${queues}`)
+    if (queues === 'lost') this.queue = this.#emptyQueue()
+    this.bootedAt = this.now
+    this.troubleAt = this.now
+  }
+
+  /** From now on nothing goes wrong any more. */
+  becomeCalm(): void {
+    this.calm = true
+    this.#untilFault = Number.POSITIVE_INFINITY
+  }
+
+  #environment(instance: Running): Environment {
     return {
-      store: {
-        get: (key) => call(() => store.get(key), stores),
-        getMany: (keys) => call(() => store.getMany(keys), stores),
-        put: (item, condition) => call(() => store.put(item, condition), stores),
-        update: (key, change, condition) => call(() => store.update(key, change, condition), stores),
-        delete: (key, condition) => call(() => store.delete(key, condition), stores),
-        query: (query) => call(() => store.query(query), stores),
-        count: (query) => call(() => store.count(query), stores),
-      },
+      store: new StorePort(this, instance),
       queue: {
-        send: (name, messages) => call(() => queue.send(name, messages), queues),
-        depth: (name) => call(() => queue.depth(name), queues),
+        send: (name, messages) => {
+          instance.sent += messages.length
+          this.watch.sent(instance, name, messages)
+          const send = async () => {
+            await this.queue.send(name, messages)
+            this.watch.landed(name, messages)
+            for (const message of messages) this.onMessage(name, (message.delaySeconds ?? 0) * 1000)
+          }
+          return this.call(instance, EFFORT.change, 'queue-unavailable', `send ${name}`, messages, send)
+        },
+        depth: (name) =>
+          this.call(instance, EFFORT.look, 'queue-unavailable', `depth ${name}`, undefined, () =>
+            this.queue.depth(name),
+          ),
       },
-      blobs,
+      blobs: this.#blobs(instance),
       events: {
         put: (events) =>
-          call(async () => {
-            this.events.push(...events)
-          }, queues),
+          this.call(instance, EFFORT.change, 'queue-unavailable', 'events.put', events, async () => {
+            this.watch.announced(events)
+          }),
       },
-      clock,
-      random: this.random,
-      limits: { ...defaultLimits, stopPollMs: this.random.next() < 0.5 ? 60_000 : 3_600_000, leaseMarginSeconds: 10 },
+      clock: instance.clock,
+      random: this.#random,
+      limits: this.limits,
       types: this.#types,
       log: silentLog,
-      registries: () => this.#registry,
-      workersDeadBefore: 0,
+      registries: () => this.#registryOf(instance),
+      workersDeadBefore: this.bootedAt,
     }
   }
 
-  /** One call of a port: mostly it just works, at once or a little later. */
-  #call<T>(
-    instance: Instance,
-    effect: () => Promise<T>,
-    unavailable: 'store-unavailable' | 'queue-unavailable',
-  ): Promise<T> {
-    this.calls++
-    if (instance.dead) return new Promise(() => {})
-    if (!this.chance(this.chaos.faults)) return effect()
-    return new Promise<T>((resolve, reject) => {
-      const later = (ms: number, run: () => void) => this.at(ms, () => instance.wake(run))
-      const settleWith = (result: Promise<T>, ms: number) =>
-        result.then(
-          (value) => later(ms, () => resolve(value)),
-          (error) => later(ms, () => reject(error)),
-        )
-      const down = () => reject(new LongshoreError(unavailable, 'simulated'))
-      const crash = () => {
-        if (this.chaos.crashes <= 0) return false
-        this.chaos.crashes--
-        return true
+  #blobs(instance: Instance): BlobStore {
+    const { blobs } = this
+    const through = <T>(what: string, effect: () => Promise<T>) =>
+      this.call(instance, EFFORT.change / 2, 'store-unavailable', what, undefined, effect)
+    return {
+      get: (key) => through(`blob get ${key}`, () => blobs.get(key)),
+      getRange: (key, offset, length) => through(`blob get ${key}`, () => blobs.getRange(key, offset, length)),
+      put: (key, content) => through(`blob put ${key}`, () => blobs.put(key, content)),
+      list: (prefix) => through(`blob list ${prefix}`, () => blobs.list(prefix)),
+      delete: (key) => through(`blob delete ${key}`, () => blobs.delete(key)),
+    }
+  }
+
+  #registryOf(instance: Instance): OpenRegistry {
+    return async (host) => {
+      const client = await this.#registry(host)
+      const through = <T>(what: string, effect: () => Promise<T>) =>
+        this.call(instance, EFFORT.change / 2, 'registry-unavailable', what, undefined, effect)
+      return {
+        ...client,
+        resolve: (repository, reference, options) =>
+          through(`resolve ${repository}:${reference}`, () => client.resolve(repository, reference, options)),
+        tags: (repository, options) => through(`tags ${repository}`, () => client.tags(repository, options)),
+        repositories: (options) => through('repositories', () => client.repositories(options)),
       }
-      switch (this.integer(0, 7)) {
-        case 0: // killed before the request left
-          if (!crash()) return later(1, down)
+    }
+  }
+
+  /** One call of a port: mostly it just works. */
+  call<T>(
+    instance: Instance,
+    effort: number,
+    unavailable: ErrorCode,
+    what: string,
+    details: unknown,
+    effect: () => Promise<T>,
+  ): Promise<T> {
+    if (instance.dead) return NEVER
+    this.calls++
+    this.#untilFault -= effort
+    if (this.#untilFault > 0) {
+      if (this.trace) this.#tell(instance, what, details, undefined)
+      return effect()
+    }
+    const fault = this.script.faults[this.#nextFault++]!
+    this.#untilFault = this.script.faults[this.#nextFault]?.after ?? Number.POSITIVE_INFINITY
+    this.faults++
+    this.troubleAt = this.now
+    if (this.trace) this.#tell(instance, what, details, fault)
+    this.onFault(fault.ms)
+    return this.#faulty(instance, unavailable, effect, fault)
+  }
+
+  #faulty<T>(instance: Instance, unavailable: ErrorCode, effect: () => Promise<T>, { kind, ms }: Fault): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const later = (delayMs: number, run: () => void) => this.at(delayMs, () => instance.wake(run))
+      const answer = (result: Promise<T>, delayMs: number) =>
+        result.then(
+          (value) => later(delayMs, () => resolve(value)),
+          (error) => later(delayMs, () => reject(error)),
+        )
+      const fail = (code: ErrorCode) => later(Math.min(ms, 3_000), () => reject(new LongshoreError(code, 'simulated')))
+      const unheard = () => effect().catch(() => undefined)
+      switch (kind) {
+        case 'crashBefore':
           return this.kill(instance)
-        case 1: // killed after it was applied
-          if (!crash()) return void settleWith(effect(), 1)
-          void effect().catch(() => {})
+        case 'crashAfter':
+          void unheard()
           return this.kill(instance)
-        case 2: // killed while it was on its way: it lands late
-          if (!crash()) return void settleWith(effect(), 1)
-          this.at(this.integer(1, LATE_MS), () => void effect().catch(() => {}))
+        case 'crashLate':
+          this.at(ms, unheard)
           return this.kill(instance)
-        case 3: // applied, but the answer is lost
-          return void effect()
-            .catch(() => {})
-            .then(() => later(this.integer(1, 3_000), down))
-        case 4: // never arrived
-          return later(this.integer(1, 3_000), down)
-        case 5: // limited
-          return later(1, () =>
-            reject(
-              unavailable === 'store-unavailable'
-                ? new LongshoreError('store-throttled', 'simulated')
-                : new LongshoreError(unavailable, 'simulated'),
-            ),
-          )
-        case 6: // applied, and repeated by the SDK because the first answer was lost
-          return void effect()
-            .catch(() => {})
-            .then(() => settleWith(effect(), this.integer(1, 2_000)))
-        default: // slow
-          return later(this.integer(1, 20_000), () => void settleWith(effect(), this.integer(0, 5_000)))
+        case 'lostAnswer':
+          void unheard()
+          return void fail(unavailable)
+        case 'failed':
+          return void fail(unavailable)
+        case 'throttled':
+          return void fail(THROTTLED[unavailable] ?? unavailable)
+        case 'repeated':
+          void unheard()
+          return void this.at(Math.min(ms, 2_000), () => void answer(effect(), 1))
+        case 'slow':
+          return void this.at(ms, () => void answer(effect(), Math.floor(ms / 4)))
       }
     })
   }
+
+  #when(): string {
+    return `${((this.now - START) / 1000).toFixed(3).padStart(10)}s`
+  }
+
+  #tell(instance: Instance, what: string, details: unknown, fault: Fault | undefined): void {
+    const shown = details === undefined ? '' : ` ${JSON.stringify(details)}`
+    const met = fault ? `   <-- ${fault.kind} ${fault.ms} ms` : ''
+    this.trace?.(`${this.#when()} ${instance.role}-${instance.number} ${what}${shown}${met}`)
+  }
 }
 
-/** The list is kept latest first, so that the next one is popped from its end. */
-const before = (a: Happening, b: Happening): boolean => a.at > b.at || (a.at === b.at && a.order > b.order)
+const THROTTLED: { [code in ErrorCode]?: ErrorCode } = {
+  'store-unavailable': 'store-throttled',
+  'registry-unavailable': 'registry-throttled',
+}
 
-/** What a resolved call sets off is done after a few turns of the microtask queue. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 24; turn++) await undefined
+class Running implements Instance {
+  readonly world: World
+  readonly role: Role
+  readonly number: number
+  readonly startedAt: number
+  readonly skewMs: number
+  readonly holds = new Map<string, number>()
+  readonly invocation: Invocation
+  readonly clock: Clock
+  dead = false
+  sent = 0
+  freezeAt = 0
+  thawAt = 0
+  killer: Happening | undefined
+  env: Environment = undefined as never
+  onDeath: () => void = () => {}
+
+  constructor(world: World, role: Role, number: number, timeoutMs: number) {
+    this.world = world
+    this.role = role
+    this.number = number
+    this.startedAt = world.now
+    const { skewMs, earlyMs } = world.script.platform
+    const ahead = role === 'sweep' && !world.calm ? earlyMs : 0
+    this.skewMs = (skewMs === 0 ? 0 : world.chance.integer(-skewMs, skewMs)) + ahead
+    const endsAt = world.now + timeoutMs
+    this.invocation = {
+      requestId: `request-${number}`,
+      remainingMs: () => endsAt - world.now,
+      timeoutMs,
+      stopFlags: new Map(),
+    }
+    this.clock = {
+      now: () => world.now + this.skewMs,
+      sleep: (ms, signal) => this.#sleep(ms, signal),
+    }
+  }
+
+  #sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (this.dead) return NEVER
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve()
+      const wake = () => {
+        happening.cancel()
+        signal?.removeEventListener('abort', wake)
+        this.wake(resolve)
+      }
+      const happening = this.world.at(ms, wake)
+      signal?.addEventListener('abort', wake, { once: true })
+    })
+  }
+
+  wake(run: () => void): void {
+    if (this.dead) return
+    const { now } = this.world
+    if (now < this.freezeAt || now >= this.thawAt) run()
+    else this.world.at(this.thawAt - now + this.world.chance.integer(0, 50), () => this.wake(run))
+  }
+
+  end(): void {
+    this.dead = true
+    this.killer?.cancel()
+    this.world.alive.delete(this)
+  }
+}
+
+/** The store as one function reaches it. */
+class StorePort implements Store {
+  readonly #world: World
+  readonly #instance: Instance
+
+  constructor(world: World, instance: Instance) {
+    this.#world = world
+    this.#instance = instance
+  }
+
+  #call<T>(effort: number, what: string, details: unknown, effect: () => Promise<T>): Promise<T> {
+    return this.#world.call(this.#instance, effort, 'store-unavailable', what, details, effect)
+  }
+
+  get: Store['get'] = (key) => this.#call(EFFORT.change / 2, 'get', key, async () => this.#world.store.get(key))
+
+  getMany: Store['getMany'] = (keys) =>
+    this.#call(EFFORT.change / 2, 'getMany', keys, async () => this.#world.store.getMany(keys))
+
+  query: Store['query'] = (query) => this.#call(EFFORT.look, 'query', query, async () => this.#world.store.query(query))
+
+  count: Store['count'] = (query) => this.#call(EFFORT.look, 'count', query, async () => this.#world.store.count(query))
+
+  put: Store['put'] = (item, condition) =>
+    this.#call(EFFORT.change, 'put', item, async () => {
+      const before = this.#world.store.read(item)
+      const after = this.#world.store.put(item, condition)
+      this.#world.watch.seen(this.#instance, before, after)
+    })
+
+  update: Store['update'] = (key, change, condition) =>
+    this.#call(EFFORT.change, 'update', { ...key, change, condition }, async () => {
+      const before = this.#world.store.read(key)
+      const after = this.#world.store.update(key, change, condition)
+      this.#world.watch.seen(this.#instance, before, after)
+      return after
+    })
+
+  delete: Store['delete'] = (key, condition) =>
+    this.#call(EFFORT.change, 'delete', key, async () => {
+      const before = this.#world.store.read(key)
+      this.#world.store.delete(key, condition)
+      this.#world.watch.seen(this.#instance, before, undefined)
+    })
 }

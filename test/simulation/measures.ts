@@ -1,0 +1,93 @@
+/**
+ * The two promised times, in virtual time: a lost message is sent again within 2 minutes, and a killed worker's job is
+ * at work again within its lease and 60 seconds. Counted from the last moment at which something else went wrong (a
+ * fault, a missed tick): a sweep that is itself killed cannot heal, the next one does.
+ */
+import { isTerminal, type JobRecord } from '../../lib/job/record.ts'
+import type { Witness } from './witness.ts'
+import type { Instance } from './world.ts'
+
+const MINUTE = 60_000
+/** From a message in the queue to a function that claims: the poller's half second, and whole seconds of delay. */
+const DELIVERY_MS = 2_500
+
+export class Measures {
+  /** Worst case of each, milliseconds. */
+  lostSendMs = 0
+  recoveredMs = 0
+  backAtWorkMs = 0
+  readonly #witness: Witness
+  /** Jobs that wait for a message that has not reached the queue yet. */
+  readonly #unsent = new Map<string, number>()
+  /** Runs whose worker died: when their lease ends by the true clock. */
+  readonly #dead = new Map<string, { fence: number; leaseEnd: number }>()
+  readonly #recovered = new Map<string, { at: number; late: number }>()
+  readonly #leaseEnds = new Map<string, number>()
+
+  constructor(witness: Witness) {
+    this.#witness = witness
+  }
+
+  changed(instance: Instance, id: string, was: JobRecord | undefined, now: JobRecord): void {
+    const { world } = this.#witness
+    if (isTerminal(now.status) || now.status === 'running') this.#unsent.delete(id)
+    else if (now.sends === 1 && (was === undefined || was.status === 'running'))
+      this.#unsent.set(id, Math.max(world.now, now.dueAt ?? 0))
+    if (was?.status === 'running' && (now.status !== 'running' || now.fence !== was.fence)) this.#runEnded(id, was, now)
+    if (now.status === 'running' && now.fence !== was?.fence) {
+      this.#leaseEnds.set(id, (now.lease ?? 0) - instance.skewMs)
+      this.#claimed(id)
+    }
+    if (isTerminal(now.status)) this.#recovered.delete(id)
+  }
+
+  died(instance: Instance): void {
+    if (instance.role !== 'work') return
+    for (const [id, fence] of instance.holds) {
+      const job = this.#witness.jobs.get(id)
+      if (job?.status === 'running' && job.fence === fence)
+        this.#dead.set(id, { fence, leaseEnd: this.#leaseEnds.get(id) ?? 0 })
+    }
+  }
+
+  landed(id: string): void {
+    const { world, jobs } = this.#witness
+    const since = this.#unsent.get(id)
+    this.#unsent.delete(id)
+    if (since === undefined || (jobs.get(id)?.sends ?? 9) > 2 || world.script.platform.earlyMs > 0) return
+    const ms = world.now - Math.max(since, world.troubleAt)
+    this.lostSendMs = Math.max(this.lostSendMs, ms)
+    if (ms > 2 * MINUTE + this.#slackMs())
+      this.#witness.fail(`a lost message of job ${id} was sent again after ${ms / 1000} s`)
+  }
+
+  #runEnded(id: string, was: JobRecord, now: JobRecord): void {
+    const dead = this.#dead.get(id)
+    this.#dead.delete(id)
+    const { world } = this.#witness
+    if (dead?.fence !== was.fence || (was.claimedAt ?? 0) < world.bootedAt) return
+    const late = world.now - Math.max(dead.leaseEnd, world.troubleAt)
+    this.recoveredMs = Math.max(this.recoveredMs, late)
+    if (late > MINUTE + this.#slackMs())
+      this.#witness.fail(`the dead run of job ${id} was recovered ${late / 1000} s after its lease`)
+    // Due at once or within the delay of a message, and nobody else takes the workers.
+    if (now.status === 'retrying' && this.#witness.jobs.size === 1)
+      this.#recovered.set(id, { at: Math.max(world.now, now.dueAt ?? 0), late: Math.max(0, late) })
+  }
+
+  #claimed(id: string): void {
+    const { world } = this.#witness
+    const recovered = this.#recovered.get(id)
+    this.#recovered.delete(id)
+    if (!recovered || world.troubleAt > recovered.at - 10 * MINUTE || world.script.platform.stillborn > 0) return
+    const ms = recovered.late + world.now - recovered.at
+    this.backAtWorkMs = Math.max(this.backAtWorkMs, ms)
+    if (ms > MINUTE + DELIVERY_MS + this.#slackMs())
+      this.#witness.fail(`job ${id} was at work again ${ms / 1000} s after its lease and backoff`)
+  }
+
+  /** Two clocks are compared. */
+  #slackMs(): number {
+    return 2 * this.#witness.world.script.platform.skewMs
+  }
+}

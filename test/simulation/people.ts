@@ -1,0 +1,177 @@
+/** People: they submit (again, when no answer comes), stop, retry, start runs over many images, and make policies. */
+import { LongshoreError } from '../../lib/errors.ts'
+import { retryJob, stopJob } from '../../lib/job/control.ts'
+import { createExecution, stopExecution } from '../../lib/job/execution.ts'
+import { newId } from '../../lib/job/id.ts'
+import { submit } from '../../lib/job/submit.ts'
+import { runPolicy } from '../../lib/schedule/due.ts'
+import { createPolicy, replacePolicy } from '../../lib/schedule/policy.ts'
+import { TENANT } from '../job/world.ts'
+import type { Action } from './script.ts'
+import type { Witness } from './witness.ts'
+import type { Instance, World } from './world.ts'
+
+/** Of the HTTP function. */
+const TIMEOUT_MS = 29_000
+const SPEC = { images: ['fleet'] }
+
+const policyBody = (everyMinutes: number, enabled: boolean) => ({
+  type: 'probe',
+  name: 'simulated',
+  cron: `*/${everyMinutes} * * * *`,
+  enabled,
+  ...SPEC,
+})
+
+export class People {
+  readonly #world: World
+  readonly #witness: Witness
+  readonly #waiting: Action[]
+  readonly #retag: () => void
+  #disabled = 0
+
+  constructor(world: World, witness: Witness, retag: () => void) {
+    this.#world = world
+    this.#witness = witness
+    this.#waiting = [...world.script.people]
+    this.#retag = retag
+    for (const { at } of world.script.people) world.at(at, () => this.#next(world.now - at))
+    // Races need two at once: sometimes the next one acts just while something is slow.
+    world.onFault = (ms) => {
+      if (world.chance.chance(0.5)) world.at(Math.floor(ms / 2), () => this.#next(world.now))
+    }
+  }
+
+  #next(_since: number): void {
+    const action = this.#waiting.shift()
+    if (action) this.act(action)
+  }
+
+  act(action: Action): void {
+    const world = this.#world
+    const witness = this.#witness
+    switch (action.do) {
+      case 'submit':
+        return this.#submit(action.key, action.dueInMs)
+      case 'stop': {
+        const id = nth(witness.accepted, action.n)
+        return id === undefined
+          ? undefined
+          : this.#ask(
+              ({ env }) => stopJob(TENANT, id, env),
+              () => witness.stopped(id),
+            )
+      }
+      case 'retry': {
+        const id = nth(witness.accepted, action.n)
+        if (id !== undefined)
+          this.#ask(
+            ({ env }) => retryJob(TENANT, id, env),
+            (job) => witness.retried(id, job.id),
+          )
+        return
+      }
+      case 'bulk':
+        return this.#ask(
+          ({ env }) =>
+            createExecution(
+              { id: newId(env.clock, env.random), tenant: TENANT, type: 'probe', trigger: 'request', spec: SPEC },
+              env,
+            ),
+          ({ execution }) => witness.began(execution.id),
+        )
+      case 'stopExecution': {
+        const id = nth([...witness.executions.keys()], action.n)
+        if (id !== undefined)
+          this.#ask(
+            ({ env }) => stopExecution(TENANT, id, env),
+            () => witness.stoppedExecution(id, world.now),
+          )
+        return
+      }
+      case 'policy':
+        return this.#ask(
+          ({ env }) => createPolicy(TENANT, policyBody(action.everyMinutes, true), env),
+          () => {},
+        )
+      case 'runPolicy': {
+        const id = nth([...witness.policies.keys()], action.n)
+        if (id !== undefined)
+          this.#ask(
+            ({ env }) => runPolicy(TENANT, id, env),
+            ({ id: execution }) => witness.began(execution),
+          )
+        return
+      }
+      case 'replacePolicy': {
+        const id = nth([...witness.policies.keys()], action.n)
+        if (id !== undefined)
+          this.#ask(
+            ({ env }) => replacePolicy(TENANT, id, policyBody(1, true), env),
+            () => {},
+          )
+        return
+      }
+      case 'tag':
+        return this.#retag()
+      case 'restart':
+        return world.restart(action.queues)
+    }
+  }
+
+  /** When the history is over, so that it can come to rest. A policy may still be on its way. */
+  disablePolicies(): void {
+    for (const [id, { enabled }] of this.#witness.policies)
+      if (enabled) this.#ask(({ env }) => replacePolicy(TENANT, id, policyBody(1, false), env), () => {})
+    const late = this.#world.script.platform.frozen > 0 ? 10 : 1
+    if (this.#disabled++ < late) this.#world.at(60_000, () => this.disablePolicies())
+  }
+
+  #ask<T>(request: (instance: Instance) => Promise<T>, answered: (answer: T) => void): void {
+    const instance = this.#world.begin('api', TIMEOUT_MS)
+    request(instance).then(
+      (answer) => {
+        instance.end()
+        answered(answer)
+      },
+      () => instance.end(),
+    )
+  }
+
+  #submit(key: string | undefined, dueInMs: number | undefined): void {
+    const world = this.#world
+    const witness = this.#witness
+    const dueAt = dueInMs === undefined ? undefined : world.now + dueInMs
+    let tries = 0
+    const attempt = () => {
+      const instance = world.begin('api', TIMEOUT_MS)
+      const again = () => {
+        if (key !== undefined && ++tries < 3) world.at(world.chance.integer(1, 60_000), attempt)
+      }
+      instance.onDeath = again
+      submit(
+        {
+          tenant: TENANT,
+          type: 'probe',
+          params: { name: 'app' },
+          ...(key ? { idempotencyKey: key } : {}),
+          ...(dueAt === undefined ? {} : { dueAt }),
+        },
+        instance.env,
+      ).then(
+        ({ job, created }) => {
+          instance.end()
+          witness.submitted(job.id, key, created)
+        },
+        (thrown: unknown) => {
+          instance.end()
+          if (thrown instanceof LongshoreError && thrown.retryable) return again()
+          witness.fail(`a valid submission was refused for good: ${String(thrown)}`)
+        },
+      )
+    }
+    attempt()
+  }
+}
+
+const nth = <T>(list: readonly T[], n: number): T | undefined => (list.length === 0 ? undefined : list[n % list.length])

@@ -1,0 +1,2 @@
+export { history } from './history.ts'
+export { scriptOf } from './script.ts'

@@ -1,0 +1,342 @@
+/**
+ * What must hold at every step: looked at in the very step in which an item changes, with the function that changed it.
+ * The names I1..I16 are those of design section 4.
+ */
+
+import type { DomainEvent } from '../../lib/events/port.ts'
+import type { Status } from '../../lib/glossary.ts'
+import type { ExecutionRecord } from '../../lib/job/execution.ts'
+import { isTerminal, type JobRecord } from '../../lib/job/record.ts'
+import { TRANSITIONS } from '../../lib/job/transitions.ts'
+import type { Verdict } from '../../lib/job/work.ts'
+import type { Message } from '../../lib/queue/port.ts'
+import type { PolicyRecord } from '../../lib/schedule/policy.ts'
+import type { Item } from '../../lib/store/port.ts'
+import { Measures } from './measures.ts'
+import { SKEW_MS } from './script.ts'
+import { type Instance, START, type Watch, type World } from './world.ts'
+
+const ALLOWED = new Set(
+  Object.values(TRANSITIONS).flatMap(({ from, to }) => from.flatMap((a: Status) => to.map((b: Status) => `${a}>${b}`))),
+)
+/** What may still be written to a job that has ended. */
+const AFTER_THE_END = new Set(['retriedBy'])
+
+export interface Answer {
+  id: string
+  key?: string
+}
+
+export class Witness implements Watch {
+  readonly violations: string[] = []
+  readonly jobs = new Map<string, JobRecord>()
+  readonly executions = new Map<string, ExecutionRecord>()
+  readonly policies = new Map<string, PolicyRecord>()
+  readonly announcedAs = new Map<string, Set<string>>()
+  readonly changedAt = new Map<string, number>()
+  /** What people were told. */
+  readonly accepted: string[] = []
+  readonly answers: Answer[] = []
+  readonly stopsAcknowledged = new Set<string>()
+  readonly executionStops = new Map<string, number>()
+  readonly retries: { old: string; fresh: string }[] = []
+  readonly measures: Measures
+  world: World = undefined as never
+  /** Messages that were sent by anyone but workers since the last claim, see I16. */
+  readonly #sends = new Map<string, { fence: number; since: number; count: number }>()
+  readonly #createdFor = new Set<string>()
+
+  constructor() {
+    this.measures = new Measures(this)
+  }
+
+  fail(text: string): void {
+    this.violations.push(`${text} [at ${((this.world.now - START) / 1000).toFixed(1)} s]`)
+  }
+
+  // What people are told.
+
+  submitted(id: string, key: string | undefined, created: boolean): void {
+    if (key === undefined && !created)
+      this.fail(`I1 a submission without a key was answered with somebody else's job ${id}`)
+    if (created && this.#createdFor.has(id)) this.fail(`I1 job ${id} was made twice`)
+    if (created) this.#createdFor.add(id)
+    this.accepted.push(id)
+    this.answers.push({ id, ...(key ? { key } : {}) })
+  }
+
+  stopped(id: string): void {
+    this.stopsAcknowledged.add(id)
+    const job = this.jobs.get(id)
+    if (job && job.status !== 'stopped' && !job.stop)
+      this.fail(`I5 the stop of job ${id} was acknowledged and is not written`)
+  }
+
+  began(id: string): void {
+    if (!this.executions.has(id)) this.fail(`I2 execution ${id} was accepted and has no record`)
+  }
+
+  stoppedExecution(id: string, at: number): void {
+    if (!this.executionStops.has(id)) this.executionStops.set(id, at)
+  }
+
+  retried(old: string, fresh: string): void {
+    this.retries.push({ old, fresh })
+  }
+
+  // What functions do.
+
+  seen(instance: Instance, before: Item | undefined, after: Item | undefined): void {
+    const key = (after ?? before)!.pk
+    if (key.startsWith('J#'))
+      this.#seenJob(instance, before as unknown as JobRecord, after as unknown as JobRecord, key)
+    else if (key.startsWith('X#'))
+      this.#seenExecution(instance, before as unknown as ExecutionRecord, after as unknown as ExecutionRecord)
+    else if (key.startsWith('P#')) this.#seenPolicy(before as unknown as PolicyRecord, after as unknown as PolicyRecord)
+  }
+
+  #seenJob(instance: Instance, was: JobRecord | undefined, now: JobRecord, key: string): void {
+    const id = key.slice(key.lastIndexOf('#') + 1)
+    this.jobs.set(id, now)
+    this.changedAt.set(id, this.world.now)
+    const fail = (text: string) =>
+      this.fail(
+        `${text} (job ${id}, by ${instance.role}-${instance.number}, ${was?.status} fence ${was?.fence} -> ${now.status} fence ${now.fence})`,
+      )
+    this.measures.changed(instance, id, was, now)
+    if (!was) return
+    if (isTerminal(was.status)) return this.#seenAfterTheEnd(was, now, fail)
+    if (was.status !== now.status && !ALLOWED.has(`${was.status}>${now.status}`))
+      fail('a transition that is not in the table')
+    if (now.fence < was.fence) fail('I4 the fence went back')
+    if (now.fence > was.fence) this.#seenClaim(instance, id, was, now, fail)
+    else if (was.status === 'running') this.#seenWhileRunning(instance, id, was, now, fail)
+    else if (now.status === 'running') fail('I4 a claim without a new fence')
+    if (was.stop && isTerminal(now.status) && now.status !== 'stopped') fail('I5 a stop was overwritten')
+    if (was.stop && !isTerminal(now.status) && (now.fence !== was.fence || !now.stop)) fail('I5 a stop was forgotten')
+    if (now.status === 'success' && now.finishedBy !== now.claim) fail('I4 a run that lost its lease has committed')
+    if (isTerminal(now.status) && now.status !== 'success' && !now.error) fail('I11 an end without a reason')
+  }
+
+  #seenAfterTheEnd(was: JobRecord, now: JobRecord, fail: (text: string) => void): void {
+    for (const name of new Set([...Object.keys(was), ...Object.keys(now)]))
+      if (
+        !AFTER_THE_END.has(name) &&
+        JSON.stringify(was[name as keyof JobRecord]) !== JSON.stringify(now[name as keyof JobRecord])
+      )
+        return fail(`I3 a terminal job was changed: ${name}`)
+  }
+
+  #seenClaim(instance: Instance, id: string, was: JobRecord, now: JobRecord, fail: (text: string) => void): void {
+    instance.holds.set(id, now.fence)
+    const clock = this.world.now + instance.skewMs
+    if (was.status === 'running' && (was.lease ?? 0) >= clock && (was.claimedAt ?? 0) >= this.world.bootedAt)
+      fail('I4 a living lease was taken over')
+    if (was.status !== 'running' && (was.dueAt ?? 0) > clock) fail('a job was claimed before it was due')
+    if (was.status === 'running' && was.failures + was.attempting >= was.maxAttempts) fail('I2 one attempt too many')
+    const stopAt = was.execution === undefined ? undefined : this.executionStops.get(was.execution)
+    if (stopAt !== undefined && stopAt < instance.startedAt)
+      fail('I5 a child was claimed after the stop of its execution')
+  }
+
+  /** A run is changed by its holder, by the sweep when its lease is dead, and by a stop; by nobody else. */
+  #seenWhileRunning(
+    instance: Instance,
+    id: string,
+    was: JobRecord,
+    now: JobRecord,
+    fail: (text: string) => void,
+  ): void {
+    if (instance.role === 'work') {
+      if (instance.holds.get(id) !== was.fence) fail('I4 a worker without the fence has written')
+    } else if (instance.role === 'sweep') {
+      if (
+        was.status !== now.status &&
+        (was.lease ?? 0) >= this.world.now + instance.skewMs &&
+        (was.claimedAt ?? 0) >= instance.env.workersDeadBefore
+      )
+        fail('I4 a living lease was recovered')
+      if (now.status === 'retrying' && was.failures + was.attempting >= was.maxAttempts) fail('I2 one attempt too many')
+    } else if (now.status !== 'running' || !now.stop) fail('I4 somebody else has ended a run')
+  }
+
+  #seenExecution(instance: Instance, was: ExecutionRecord | undefined, now: ExecutionRecord): void {
+    const fail = (text: string) => this.fail(`${text} (execution ${now.id}, by ${instance.role}-${instance.number})`)
+    this.executions.set(now.id, now)
+    if (!was) {
+      if (now.trigger === 'schedule') this.#seenTick(now, fail)
+      return
+    }
+    if (was.status !== 'running' && JSON.stringify(was) !== JSON.stringify(now))
+      return fail('I3 a terminal execution was changed')
+    if (now.fence > was.fence) {
+      instance.holds.set(now.id, now.fence)
+      if (was.lease >= this.world.now + instance.skewMs && (was.claimedAt ?? 0) >= this.world.bootedAt)
+        fail('I4 a living fan-out was taken over')
+    } else if (
+      instance.role === 'fan-out' &&
+      now.failures < this.world.limits.maxAttempts &&
+      instance.holds.get(now.id) !== was.fence
+    )
+      fail('I4 a fan-out without the fence has written')
+    if (was.stop && !now.stop) fail('I5 the stop of an execution was forgotten')
+    if (now.status !== 'running') this.#seenClose(now, fail)
+  }
+
+  /** I13: what is written at the close is what is there, for good. */
+  #seenClose(now: ExecutionRecord, fail: (text: string) => void): void {
+    const counts: { [status: string]: number } = {}
+    let total = 0
+    for (const job of this.jobs.values()) {
+      if (job.execution !== now.id) continue
+      counts[job.status] = (counts[job.status] ?? 0) + 1
+      total++
+      if (!isTerminal(job.status)) fail(`I13 closed while a child is ${job.status}`)
+    }
+    if (now.counts?.total !== total) fail(`I13 closed with ${now.counts?.total} children, it has ${total}`)
+    else
+      for (const status in counts)
+        if (now.counts[status as Status] !== counts[status]) fail(`I13 closed with wrong counts of ${status}`)
+    if (now.stop && now.status !== 'stopped') fail(`I5 stopped and closed as ${now.status}`)
+  }
+
+  /** I9: one record per instant. */
+  #seenTick(now: ExecutionRecord, fail: (text: string) => void): void {
+    for (const other of this.executions.values())
+      if (
+        other.id !== now.id &&
+        other.policy === now.policy &&
+        other.trigger === 'schedule' &&
+        other.instant === now.instant
+      )
+        fail('I9 a second execution of one instant')
+    if (now.status !== 'running' && !now.error) fail('I9 a skip without a reason')
+  }
+
+  #seenPolicy(was: PolicyRecord | undefined, now: PolicyRecord): void {
+    this.policies.set(now.id, now)
+    if (!was || was.revision !== now.revision || was.nextRunAt === undefined || now.nextRunAt === was.nextRunAt) return
+    const fired = [...this.executions.values()].some(
+      (execution) => execution.policy === now.id && execution.instant === was.nextRunAt,
+    )
+    if (!fired) this.fail(`I9 the policy went on before its instant ${was.nextRunAt} was fired`)
+    if (now.nextRunAt === undefined || now.nextRunAt < was.nextRunAt) this.fail('I9 the policy went back')
+    const everyMs = Number(now.cron?.match(/^\*\/(\d+)/)?.[1]) * 60_000
+    if ((now.nextRunAt ?? 0) > Math.max(this.world.now + SKEW_MS, was.nextRunAt) + everyMs)
+      this.fail('I9 an instant was left out')
+  }
+
+  /** A message, and what the worker has left behind when it says that the message has done its work. */
+  async handled(instance: Instance, message: { body: string }, handle: () => Promise<Verdict>): Promise<Verdict> {
+    const sentBefore = instance.sent
+    const begunAt = this.world.now
+    const verdict = await handle()
+    if (verdict !== 'acknowledge' || instance.role !== 'work') return verdict
+    const { id } = JSON.parse(message.body) as { id: string }
+    const job = this.jobs.get(id)
+    if (!job || isTerminal(job.status)) return verdict
+    const mine = instance.holds.get(id) === job.fence
+    if (job.status === 'running') {
+      if (mine) this.fail(`I2 a worker has left the job ${id} it holds`)
+      return verdict
+    }
+    const soon = (job.dueAt ?? 0) - this.world.now <= 890_000
+    const untouched = (this.changedAt.get(id) ?? 0) < begunAt
+    if (soon && instance.sent === sentBefore && (mine || untouched))
+      this.fail(`I2 a worker has dropped the message of the waiting job ${id}`)
+    return verdict
+  }
+
+  sent(instance: Instance, _queue: string, messages: Message[]): void {
+    for (const { body } of messages) {
+      const { id } = JSON.parse(body) as { id?: string }
+      const job = id === undefined ? undefined : this.jobs.get(id)
+      if (!job || id === undefined) continue
+      if (instance.role === 'work') {
+        if (instance.sent > 2 * this.world.script.platform.batch)
+          this.fail(`I16 one worker sent ${instance.sent} messages`)
+        continue
+      }
+      const known = this.#sends.get(id)
+      const sends = known?.fence === job.fence ? known : { fence: job.fence, since: this.world.now, count: 0 }
+      this.#sends.set(id, sends)
+      sends.count++
+      if (sends.count > this.#sendsMax(this.world.now - sends.since, job))
+        this.fail(`I16 job ${id} was sent ${sends.count} times in ${(this.world.now - sends.since) / 1000} s`)
+    }
+  }
+
+  /** The first, two while its queue is empty, then one per slot of 1 min, 10 min, 1 h, 6 h, 12 h, ...; see wait.ts. */
+  #sendsMax(ageMs: number, job: JobRecord): number {
+    let slots = 0
+    for (let end = 60_000, n = 0; end - 4 * SKEW_MS <= ageMs; n++, slots++)
+      end += 1_000 * ([600, 3_600, 21_600][n] ?? 21_600 * 2 ** (n - 2))
+    const restarts = this.world.bootedAt > 0 ? 1 : 0
+    // A hand-over or a recovery under the same fence begins to wait anew.
+    return 2 * (3 + slots) + restarts + (job.deadLetters ?? 0)
+  }
+
+  landed(_queue: string, messages: Message[]): void {
+    for (const { body } of messages) {
+      const { id } = JSON.parse(body) as { id?: string }
+      if (id !== undefined) this.measures.landed(id)
+    }
+  }
+
+  announced(events: DomainEvent[]): void {
+    for (const event of events) {
+      const job = this.jobs.get(event.subject)
+      if (!job || !isTerminal(job.status) || event.type !== `job.${job.status}`)
+        this.fail(`I12 job ${event.subject} is ${job?.status} and was announced as ${event.type}`)
+      const ids = this.announcedAs.get(event.subject) ?? new Set()
+      ids.add(event.id)
+      this.announcedAs.set(event.subject, ids)
+      if (ids.size > 1) this.fail(`I3 job ${event.subject} has ${ids.size} terminal events`)
+    }
+  }
+
+  died(instance: Instance): void {
+    this.measures.died(instance)
+  }
+
+  /** Everything has an end and everybody knows. */
+  quiet(): boolean {
+    for (const [id, job] of this.jobs) if (!isTerminal(job.status) || !this.announcedAs.has(id)) return false
+    for (const execution of this.executions.values()) if (execution.status === 'running') return false
+    for (const policy of this.policies.values()) if (policy.enabled) return false
+    return true
+  }
+
+  /** When a tick may have something to do, by the times in the records. */
+  wakeAt(): number {
+    const { limits, bootedAt, now } = this.world
+    const settleMs = limits.eventSettleSeconds * 1000
+    let at = Number.POSITIVE_INFINITY
+    const wake = (time: number) => {
+      if (time < at) at = time
+    }
+    for (const [id, job] of this.jobs) {
+      if (isTerminal(job.status)) {
+        if (!this.announcedAs.has(id)) wake((job.finishedAt ?? 0) + settleMs)
+      } else if (job.status === 'running') wake((job.claimedAt ?? 0) < bootedAt ? now : (job.lease ?? 0))
+      else {
+        wake(job.nextSendAt)
+        if (job.sends <= 2) wake(Math.max(job.sentAt + settleMs, job.dueAt ?? 0))
+        if (job.sentAt < bootedAt) wake(job.dueAt ?? 0)
+      }
+    }
+    for (const execution of this.executions.values()) {
+      if (execution.status !== 'running') continue
+      if (execution.fanOut === 'listing' && !execution.stop)
+        wake(execution.createdAt < bootedAt ? now : Math.max(execution.nextSendAt, execution.lease))
+      else if (!this.#hasOpenChild(execution.id)) wake(Math.max(execution.listedAt ?? 0, execution.lease) + settleMs)
+    }
+    for (const policy of this.policies.values()) if (policy.enabled && policy.nextRunAt) wake(policy.nextRunAt)
+    return at
+  }
+
+  #hasOpenChild(execution: string): boolean {
+    for (const job of this.jobs.values()) if (job.execution === execution && !isTerminal(job.status)) return true
+    return false
+  }
+}
