@@ -22,6 +22,7 @@ import { startRegistry } from './registry/server.ts'
 import { makeQueues, makeTable, type Resources } from './resources.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { startSqs } from './sqs/server.ts'
+import { tellSelfCheck } from './start-check.ts'
 import { secondsOfRate, startTicker, type Ticker } from './ticker.ts'
 
 const REGION = 'us-east-1'
@@ -173,15 +174,22 @@ export class LocalStack {
       onProblem: ({ queue, during, error }) =>
         process.stderr.write(`longshore: ${during} on ${queue}: ${String(error)}\n`),
     })
+    const firstTicks: Promise<void>[] = []
     for (const { functionName, rate } of this.#functions.schedules()) {
       const seconds = secondsOfRate(rate)
       if (seconds === undefined) continue
       // The advisory build takes seconds of a core: locally a thread does what the function does in the cloud.
       const tick =
         functionName === 'advisories' ? () => this.#advisories.build() : () => this.#functions.invoke(functionName, {})
-      this.#tickers.push(startTicker(seconds === 60 ? settings.tickSeconds : seconds, tick, 'now'))
+      firstTicks.push(
+        new Promise((resolve) => {
+          const ticked = () => tick().finally(resolve)
+          this.#tickers.push(startTicker(seconds === 60 ? settings.tickSeconds : seconds, ticked, 'now'))
+        }),
+      )
     }
     const api = `http://127.0.0.1:${settings.port}`
+    void Promise.all(firstTicks).then(() => this.#closing ?? tellSelfCheck(api))
     if (!settings.demoPorts) return showWithoutDemo(api)
     const [source, target] = settings.demoPorts.map((port) => `127.0.0.1:${port}`) as [string, string]
     void showDemo({ api, source, target, image: `${DEMO_REPOSITORY}:${DEMO_TAG}`, dataDir: settings.dataDir })
