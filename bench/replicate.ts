@@ -68,6 +68,7 @@ async function copy(source: string, target: string): Promise<void> {
     save: () => {},
     isStopped: () => false,
     remainingMs: () => 840_000 - (Date.now() - startedAt),
+    wholeRunMs: 840_000,
     cancel: (reason) => {
       throw new Error(reason)
     },

@@ -71,6 +71,7 @@ async function coldScan() {
     save: () => {},
     isStopped: () => false,
     remainingMs: () => 900_000,
+    wholeRunMs: 900_000,
     cancel: never,
     snooze: never,
     handOver: never,

@@ -71,6 +71,8 @@ export interface JobContext {
   isStopped(): boolean
   /** Milliseconds until this run must hand over. */
   remainingMs(): number
+  /** The same for a run that has an invocation to itself from its beginning: more than this no run ever gets. */
+  wholeRunMs: number
   /** Ends the job as canceled. Throws; never returns. */
   cancel(reason: string): never
   /** Puts the job off without counting an attempt. Throws; never returns. */

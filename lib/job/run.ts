@@ -95,6 +95,7 @@ export async function run(
     },
     isStopped: () => over.signal.reason instanceof Ending && over.signal.reason.outcome.kind === 'stopped',
     remainingMs: () => invocation.remainingMs() - handOverMs,
+    wholeRunMs: invocation.timeoutMs - handOverMs,
     cancel(reason) {
       throw new Ending({ kind: 'canceled', reason })
     },

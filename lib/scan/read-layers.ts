@@ -1,6 +1,7 @@
 /** All layers of an image as inventories: those seen before from the blob store, the others from the registry. */
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
+import type { Json } from '../glossary.ts'
 import type { JobContext } from '../job/define.ts'
 import type { RegistryClient } from '../oci/types.ts'
 import { loadLayer, saveLayer } from './inventories.ts'
@@ -8,10 +9,12 @@ import { readLayer } from './layer.ts'
 import { ANALYZER_VERSION, type LayerInventory } from './model.ts'
 import type { ImageLayer } from './target.ts'
 
-/** Time before the hand-over in which nothing can be finished any more. */
+/** Milliseconds before the end of the run in which nothing can be finished any more, at most a tenth of it. */
 const MARGIN_MS = 1_000
-/** Runs in a row that finished no layer, before the job says that it never will. */
-const STUCK_MAX = 2
+/** What a run must have left of a whole one, so that a layer which does not end in it ends in none. */
+const WHOLE_SHARE = 0.8
+/** Runs in a row that began late in their invocation and had one layer to read, before that counts as well. */
+const SHORT_RUNS_MAX = 3
 
 export interface ReadLayers {
   /** Bottom up, one per layer of the image. */
@@ -23,7 +26,9 @@ export interface ReadLayers {
  * A diffID is trusted when it was read before: the config that names it is verified by its digest, and a runtime refuses
  * to start an image whose blobs do not unpack to the diffIDs of its config.
  *
- * Hands the job over when the time is nearly used; what was read by then is kept, so the next run goes on from there.
+ * Hands the job over when the time is nearly used; what was read by then is kept, so the next run goes on from there. A
+ * layer is read whole or not at all: after a run that finished none, the largest gets a run to itself, and when it does
+ * not end in a whole one the job ends, because no other run could be longer.
  *
  * @throws LongshoreError those of `readLayer`; `layer-too-large` when a layer does not fit one run of the worker
  */
@@ -57,11 +62,16 @@ export async function readLayers(
   const tell = () => context.progress({ items: { ...items }, bytes: { ...bytes } })
   tell()
 
+  const before = readCheckpoint(context.checkpoint)
+  const alone = before.alone || missing.size === 1
+  const arrived = new Map<string, number>()
+  const startedAt = context.clock.now()
+  const isWhole = context.remainingMs() >= context.wholeRunMs * WHOLE_SHARE
   const budget = timeBudget(context)
   try {
     // Largest first, so that a big one does not begin when all others are done.
     const queue = [...missing.values()].sort((a, b) => b.descriptor.size - a.descriptor.size)
-    await inParallel(queue, limits.layersInParallelMax, budget, async (layer) => {
+    await inParallel(queue, alone ? 1 : limits.layersInParallelMax, budget, async (layer) => {
       const { descriptor, diffId } = layer
       const startedAt = context.clock.now()
       const source = {
@@ -69,6 +79,7 @@ export async function readLayers(
         diffId,
         open: () => client.blob(repository, descriptor, { signal: budget.signal }),
         onBytes: (count: number) => {
+          arrived.set(diffId, (arrived.get(diffId) ?? 0) + count)
           bytes.done = Math.min(bytes.total, bytes.done + count)
           tell()
         },
@@ -84,36 +95,34 @@ export async function readLayers(
     })
   } catch (error) {
     if (signal.aborted || !budget.isOver) throw error
-    handOver(wanted, missing, found, context)
+    const left = [...missing.values()].filter((layer) => !found.has(layer.diffId))
+    const finished = missing.size - left.length
+    const largest = left.reduce((a, b) => (b.descriptor.size > a.descriptor.size ? b : a))
+    const shortRuns = !alone || finished > 0 || isWhole ? 0 : before.shortRuns + 1
+    if (alone && finished === 0 && (isWhole || shortRuns >= SHORT_RUNS_MAX))
+      throw tooLarge(largest, arrived.get(largest.diffId) ?? 0, context.clock.now() - startedAt)
+    log.info(`${left.length} of ${wanted.length} layers are left for the next run`)
+    // After a run in which several shared the time and none was finished, one gets it all, from then on.
+    context.handOver({ alone: before.alone || finished === 0, shortRuns })
   } finally {
     budget.end()
   }
   return { layers: wanted.map((layer) => found.get(layer.diffId)!), reused }
 }
 
-function handOver(
-  wanted: readonly ImageLayer[],
-  missing: ReadonlyMap<string, ImageLayer>,
-  found: ReadonlyMap<string, LayerInventory>,
-  context: JobContext,
-): never {
-  const left = [...missing.values()].filter((layer) => !found.has(layer.diffId))
-  const before = context.checkpoint
-  const stuckBefore =
-    typeof before === 'object' && before !== null && !Array.isArray(before) && typeof before.stuck === 'number'
-      ? before.stuck
-      : 0
-  const stuck = left.length < missing.size ? 0 : stuckBefore + 1
-  const largest = left.reduce((max, layer) => Math.max(max, layer.descriptor.size), 0)
-  if (stuck >= STUCK_MAX)
-    throw new LongshoreError(
-      'layer-too-large',
-      `in ${stuck} runs of the worker no layer could be read to its end; the largest left has ${largest} bytes. ` +
-        'Give the scan function more time or memory, or run it nearer to the registry',
-    )
-  context.log.info(`${left.length} of ${wanted.length} layers are left for the next run`)
-  return context.handOver({ stuck })
+/** What a former run left; anything missing or strange is the beginning. */
+function readCheckpoint(value: Json | undefined): { alone: boolean; shortRuns: number } {
+  const fields = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
+  return { alone: fields.alone === true, shortRuns: typeof fields.shortRuns === 'number' ? fields.shortRuns : 0 }
 }
+
+const tooLarge = ({ descriptor }: ImageLayer, bytes: number, ms: number): LongshoreError =>
+  new LongshoreError(
+    'layer-too-large',
+    `layer ${descriptor.digest} does not fit into one run of the worker: ${bytes} of its ${descriptor.size} bytes were ` +
+      `read in ${(ms / 1000).toFixed(1)} s, with nothing else to read. Give the scan function more time or memory, or run it nearer to the registry`,
+    { side: 'source' },
+  )
 
 interface Budget {
   signal: AbortSignal
@@ -129,7 +138,8 @@ function timeBudget(context: JobContext): Budget {
   if (context.signal.aborted) stop()
   else context.signal.addEventListener('abort', stop, { once: true })
   let isOver = false
-  void context.clock.sleep(Math.max(0, context.remainingMs() - MARGIN_MS), ended.signal).then(() => {
+  const marginMs = Math.min(MARGIN_MS, context.remainingMs() / 10)
+  void context.clock.sleep(Math.max(0, context.remainingMs() - marginMs), ended.signal).then(() => {
     if (ended.signal.aborted) return
     isOver = true
     over.abort(new Error('the time of this run is used'))

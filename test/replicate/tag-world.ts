@@ -172,6 +172,7 @@ export async function tagHistory(
       save: () => {},
       isStopped: () => false,
       remainingMs: () => run.endsAt - now,
+      wholeRunMs: RUN_MS,
       cancel: (reason) => {
         throw new Canceled(reason)
       },

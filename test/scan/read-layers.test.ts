@@ -68,21 +68,91 @@ describe('reading the layers of an image', () => {
     const { run } = await read(image({ layers: [npmLayer('a')] }), { signal: stop.signal })
     await expect(run).rejects.toBe(reason)
   })
+})
 
-  test('hands over when the time is used, and gives up when no run gets a layer through', async () => {
-    // The time of this run is used before the first byte arrives.
-    const clock: JobContext['clock'] = { now: () => 0, sleep: async () => {} }
-    const first = await read(image({ layers: [npmLayer('a')] }), { clock, remainingMs: () => 0 })
-    const ended = await first.run.catch((error) => error)
-    expect(ended).toBeInstanceOf(Ended)
-    expect(ended.ending).toEqual({ handedOver: { stuck: 1 } })
-    const second = await read(image({ layers: [npmLayer('a')] }), {
-      clock,
-      remainingMs: () => 0,
-      checkpoint: { stuck: 1 },
+describe('layers longer than a run of the worker', () => {
+  const RUN_MS = 300
+  let world: ScanWorld
+  let slow: Set<string>
+  let opened: number
+  beforeEach(async () => {
+    slow = new Set()
+    // A slow registry as a run sees it: the layer does not end before the run does.
+    world = await scanWorld({
+      hooks: ({ method, path }) => {
+        if (method !== 'GET' || !path.includes('/blobs/')) return undefined
+        opened++
+        return slow.has(path.split('/').at(-1) ?? '') ? { stallAfterBytes: 20 } : undefined
+      },
     })
-    const error = await second.run.catch((thrown) => thrown)
-    expect(error).toBeInstanceOf(LongshoreError)
-    expect(error).toMatchObject({ code: 'layer-too-large', retryable: false })
+  })
+  afterEach(() => world.close())
+
+  /** One run of an invocation of RUN_MS, of which so much is left; tells how it ended. */
+  const run = async (built: BuiltImage, checkpoint: unknown = undefined, leftMs = RUN_MS) => {
+    const digest = await world.push(built)
+    opened = 0
+    const until = Date.now() + leftMs
+    const context = world.context(digest, {
+      checkpoint: checkpoint as never,
+      remainingMs: () => until - Date.now(),
+      wholeRunMs: RUN_MS,
+    })
+    const wanted = built.layers.map(({ descriptor, diffId }) => ({ descriptor, diffId }))
+    const client = await world.open(world.registry.host)
+    const thrown = await readLayers(wanted, client, 'team/app', context, defaultLimits).catch((error) => error)
+    const ended = thrown instanceof Ended ? (thrown.ending as { handedOver: unknown }) : undefined
+    return { thrown, handedOver: ended?.handedOver, read: opened }
+  }
+
+  test('what was read is kept, and the next run goes on with the others', async () => {
+    const [a, b, big] = [npmLayer('a'), npmLayer('b'), npmLayer('big')]
+    slow.add(big.descriptor.digest)
+    const first = await run(image({ layers: [a, big, b] }))
+    expect(first).toMatchObject({ handedOver: { alone: false, shortRuns: 0 }, read: 3 })
+    // The registry has recovered.
+    slow.clear()
+    const second = await run(image({ layers: [a, big, b] }), first.handedOver)
+    expect(second.thrown).toMatchObject({ reused: 2 })
+    expect(second.read).toBe(1)
+  })
+
+  test('one that does not end in a whole run, alone, ends the job and is named with its bytes and the time', async () => {
+    const [a, big] = [npmLayer('a'), npmLayer('big')]
+    slow.add(big.descriptor.digest)
+    const first = await run(image({ layers: [a, big] }))
+    const { thrown, read } = await run(image({ layers: [a, big] }), first.handedOver)
+    expect(thrown).toBeInstanceOf(LongshoreError)
+    expect(thrown).toMatchObject({ code: 'layer-too-large', retryable: false })
+    const { digest, size } = big.descriptor
+    expect(thrown.message).toMatch(
+      new RegExp(
+        `^layer ${digest} does not fit into one run of the worker: \\d+ of its ${size} bytes were read in 0\\.[23] s`,
+      ),
+    )
+    expect(read).toBe(1)
+  })
+
+  test('after a run that finished none, the largest has the next one to itself', async () => {
+    const [one, two] = [npmLayer('one'), npmLayer('a-longer-name-makes-a-larger-layer')]
+    for (const { descriptor } of [one, two]) slow.add(descriptor.digest)
+    const first = await run(image({ layers: [one, two] }))
+    expect(first).toMatchObject({ handedOver: { alone: true, shortRuns: 0 }, read: 2 })
+    const second = await run(image({ layers: [one, two] }), first.handedOver)
+    expect(second.read).toBe(1)
+    expect(second.thrown).toMatchObject({ code: 'layer-too-large' })
+    const larger = two.descriptor.size > one.descriptor.size ? two : one
+    expect(second.thrown.message).toContain(larger.descriptor.digest)
+  })
+
+  test('a run that began late proves nothing, but for the third', async () => {
+    const big = npmLayer('big')
+    slow.add(big.descriptor.digest)
+    const first = await run(image({ layers: [big] }), undefined, 60)
+    expect(first.handedOver).toEqual({ alone: true, shortRuns: 1 })
+    const second = await run(image({ layers: [big] }), first.handedOver, 60)
+    expect(second.handedOver).toEqual({ alone: true, shortRuns: 2 })
+    const third = await run(image({ layers: [big] }), second.handedOver, 60)
+    expect(third.thrown).toMatchObject({ code: 'layer-too-large' })
   })
 })

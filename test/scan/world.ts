@@ -85,6 +85,7 @@ function contextOf(
     save: () => {},
     isStopped: () => false,
     remainingMs: () => 60_000,
+    wholeRunMs: 60_000,
     cancel: (reason) => end({ canceled: reason }),
     snooze: (seconds) => end({ snoozed: seconds }),
     handOver: (checkpoint) => end({ handedOver: checkpoint }),
