@@ -66,7 +66,26 @@ export function poolProblems(template: Template, pool: Pool): string[] {
   const [first] = pool.lanes
   const interactive = first && queueNamed(template, first.queue)
   if (interactive) problems.push(...alarmProblems(template, interactive, 'ApproximateAgeOfOldestMessage'))
+  // The fan-out has one lane and runs no jobs.
+  if (pool.lanes.length > 1)
+    for (const metric of OF_TYPE)
+      if (!isWatched(template, pool.name, metric)) problems.push(`no alarm watches ${metric} of the type ${pool.name}`)
   return problems
+}
+
+/** Our own metrics of a job type that somebody must hear of (lib/metrics.ts). */
+const OF_TYPE = ['oldestWaitingSeconds', 'failed']
+
+/** By an alarm on the metric itself, or on an expression of several. */
+function isWatched(template: Template, type: string, metric: string): boolean {
+  return ofType(template, 'AWS::CloudWatch::Alarm').some(({ properties }) =>
+    [properties, ...list(properties.Metrics).map((one) => at(one, 'MetricStat', 'Metric'))].some(
+      (one) =>
+        at(one, 'MetricName') === metric &&
+        at(one, 'Namespace') === 'longshore-dev' &&
+        list(at(one, 'Dimensions')).some((dimension) => at(dimension, 'Value') === type),
+    ),
+  )
 }
 
 const nameOf = ({ properties }: Found): string =>

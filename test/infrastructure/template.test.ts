@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FAN_OUT } from '../../lib/job/execution.ts'
-import { queueOf } from '../../lib/job/message.ts'
+import { deadLetterQueueOf, queueOf } from '../../lib/job/message.ts'
 import { JOB_TYPES } from '../../lib/jobs.ts'
 import { TABLE, TTL_ATTRIBUTE } from '../../lib/store/table.ts'
 import { ROOT, sourceFiles } from '../architecture/sources.ts'
@@ -86,6 +86,8 @@ describe('the pool of', () => {
     ],
     ['ScanDeadLetterAlarm', 'no alarm watches ApproximateNumberOfMessagesVisible of the queue scan-dlq'],
     ['ScanAgeAlarm', 'no alarm watches ApproximateAgeOfOldestMessage of the queue scan'],
+    ['ScanWaitingAlarm', 'no alarm watches oldestWaitingSeconds of the type scan'],
+    ['ScanFailedAlarm', 'no alarm watches failed of the type scan'],
   ])('a type is told by name when %s is taken away', (id, sentence) => {
     expect(plain.template.Resources[id]).toBeDefined()
     const { [id]: _, ...Resources } = plain.template.Resources
@@ -124,6 +126,8 @@ describe('the pool of', () => {
       'the queue sign-dlq is missing',
       'the queue sign is missing',
       'the queue sign-bulk is missing',
+      'no alarm watches oldestWaitingSeconds of the type sign',
+      'no alarm watches failed of the type sign',
     ])
   })
 })
@@ -224,8 +228,10 @@ describe('the role of', () => {
 
   test.each(NAMES)('%s polls exactly the queues it consumes', (name) => {
     const consumed = consumedBy(plain.template, lambda(name))
+    // The API moves dead letters back by hand.
+    const polled = name === 'api' ? [...TYPES.map(({ type }) => type), FAN_OUT].map(deadLetterQueueOf).sort() : consumed
     for (const action of ['sqs:ReceiveMessage', 'sqs:DeleteMessage'])
-      expect(queuesOf(plain.template, grants(name), action)).toEqual(consumed)
+      expect(queuesOf(plain.template, grants(name), action)).toEqual(polled)
   })
 })
 
@@ -272,6 +278,15 @@ describe('the ticks', () => {
       ['rate(1 minute)', 'ENABLED', [lambda('sweep').id]],
       ['rate(6 hours)', 'ENABLED', [lambda('advisories').id]],
     ])
+  })
+
+  test('are missed when they are not called at all', () => {
+    const silent = ofType(plain.template, 'AWS::CloudWatch::Alarm')
+      .filter(
+        ({ properties }) => properties.MetricName === 'Invocations' && properties.TreatMissingData === 'breaching',
+      )
+      .map(({ properties }) => at(list(properties.Dimensions)[0], 'Value'))
+    expect(silent).toEqual(['longshore-dev-sweep', 'longshore-dev-schedule'])
   })
 
   test('may call what they call', () => {
