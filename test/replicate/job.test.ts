@@ -1,16 +1,20 @@
-import { Readable } from 'node:stream'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { systemClock } from '../../lib/clock.ts'
-import { defaultLimits, type Limits } from '../../lib/config.ts'
+import { describe, expect, test } from 'vitest'
 import type { Json } from '../../lib/glossary.ts'
-import type { JobContext } from '../../lib/job/define.ts'
-import { type RunningRegistry, startRegistry } from '../../lib/local/registry/server.ts'
-import { createOpenRegistry } from '../../lib/oci/open.ts'
+import type { RunningRegistry } from '../../lib/local/registry/server.ts'
 import { MEDIA_TYPES } from '../../lib/oci/types.ts'
 import { type ReplicateParams, replicate, runReplicate } from '../../lib/replicate/job.ts'
-import { orderOf } from '../job/order.ts'
-import { clientOf, digestOf, failure, fixedRandom } from '../oci/server.ts'
-
+import { clientOf, digestOf, failure } from '../oci/server.ts'
+import {
+  type HandedOver,
+  limits,
+  pushBlob,
+  pushImage,
+  pushIndex,
+  pushManifest,
+  type Run,
+  registry,
+  runOf,
+} from './run.ts'
 
 const replicating = (params: ReplicateParams, { context }: Run) => runReplicate(params, context)
 const methods = (running: RunningRegistry) => running.requests.map((request) => request.method)
