@@ -50,7 +50,8 @@ export async function retryJob(tenant: string, id: string, env: Environment): Pr
   if (!isTerminal(old.status))
     throw new LongshoreError('conflict', `job ${id} is ${old.status}; only a job that has ended can be retried`)
   const { type, params } = parseParams(old.type, old.params, env.types)
-  const image = await resolveImage(type, params, tenant, env)
+  // A look back is of what was set then, whatever the source's tag has become since.
+  const image = old.followUpOf ? old.image : await resolveImage(type, params, tenant, env)
   const fresh = newJob(
     {
       tenant,
@@ -60,6 +61,7 @@ export async function retryJob(tenant: string, id: string, env: Environment): Pr
       params: old.params,
       image,
       retryOf: id,
+      ...(old.followUpOf ? { followUpOf: old.followUpOf } : {}),
     },
     type,
     env,
