@@ -1,0 +1,113 @@
+/**
+ * Every model, searched whole by Spin (Debian's `spin`, and a C compiler). LONGSHORE_SPIN=1 asks all but the long
+ * questions, about two minutes of one core; LONGSHORE_SPIN=all asks those, too.
+ */
+import { execFile } from 'node:child_process'
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { QUESTIONS, type Question } from './models.ts'
+
+const run = promisify(execFile)
+const asked = process.env.LONGSHORE_SPIN
+const questions = QUESTIONS.filter(({ long }) => !long || asked === 'all')
+
+/** Search depth: the longest path of the largest model has a few thousand steps. */
+const DEPTH = 400_000
+/** Deep recursion of a search that is cut off would not be a proof. */
+const INCOMPLETE = /max search depth too small|out of memory|Search not completed|truncated|aborting/i
+/** Megabytes one search may take. */
+const MEMORY_MB = 6_000
+
+interface Answer {
+  errors: number
+  states: number
+  seconds: number
+  /** Lines of the model that no path reached. */
+  unreached: number[]
+  text: string
+}
+
+describe.runIf(asked)('Spin', () => {
+  let folder: string
+  const told: string[] = []
+  /** Lines of MOVE of the job's model that some question which holds has walked over. */
+  const reached = new Set<number>()
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'longshore-spin-'))
+  })
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true })
+    process.stdout.write(`\n${told.join('\n')}\n`)
+  })
+
+  for (const [index, question] of questions.entries()) {
+    const { file, about, says, expected } = question
+    test(`${file}, ${about}: ${says} - ${expected}`, { timeout: 600_000 }, async () => {
+      const answer = await ask(question, join(folder, String(index)))
+      const row = [file, about, says, expected, `${answer.states} states`, `${answer.seconds} s`]
+      told.push(row.join(' | '))
+      if (expected === 'violated') {
+        expect(answer.errors, answer.text).toBeGreaterThan(0)
+        return
+      }
+      expect(answer.errors, answer.text).toBe(0)
+      expect(answer.text).not.toMatch(INCOMPLETE)
+      expect(answer.states).toBeGreaterThan(10)
+      if (file !== 'job' || about !== 'safety') return
+      const unreached = new Set(answer.unreached)
+      for (const line of await moves(question)) if (!unreached.has(line)) reached.add(line)
+    })
+  }
+
+  test('every move of the job was made by some search that holds', async () => {
+    const all = new Set((await Promise.all(questions.filter((q) => q.expected === 'holds').map(moves))).flat())
+    expect([...all].filter((line) => !reached.has(line))).toEqual([])
+  })
+})
+
+/** Numbers of the lines that move the job and that this question compiles. */
+async function moves({ file, flags, about }: Question): Promise<number[]> {
+  if (file !== 'job' || about !== 'safety') return []
+  const defined = new Set(flags.map((flag) => flag.replace(/^-D(\w+).*/, '$1')))
+  const inside: boolean[] = []
+  const found: number[] = []
+  const lines = (await readFile(join(import.meta.dirname, `${file}.pml`), 'utf8')).split('\n')
+  for (const [at, line] of lines.entries()) {
+    const [, word, name = ''] = /^#(ifdef|ifndef|else|endif)\b ?(\w*)/.exec(line) ?? []
+    if (word === 'ifdef') inside.push(defined.has(name))
+    else if (word === 'ifndef') inside.push(!defined.has(name))
+    else if (word === 'else') inside.push(!inside.pop())
+    else if (word === 'endif') inside.pop()
+    else if (!inside.includes(false) && /\bMOVE\(\w+, [A-Z]+, [A-Z]+\)/.test(line)) found.push(at + 1)
+  }
+  return found
+}
+
+async function ask({ file, about, flags }: Question, folder: string): Promise<Answer> {
+  await mkdir(folder)
+  const model = `${file}.pml`
+  await copyFile(join(import.meta.dirname, model), join(folder, model))
+  const here = { cwd: folder, maxBuffer: 64 * 1024 * 1024 }
+  await run('spin', ['-a', ...flags, model], here)
+  // NFAIR: weak fairness over up to twenty processes. NOCLAIM: the formula is the question of the other kind of row.
+  const kind = about === 'safety' ? ['-DSAFETY', '-DNOCLAIM'] : ['-DNFAIR=3']
+  await run('cc', ['-O2', '-w', `-DMEMLIM=${MEMORY_MB}`, '-DCOLLAPSE', ...kind, '-o', 'pan', 'pan.c'], here)
+  const how = about === 'safety' ? [] : ['-a', '-f']
+  const { stdout } = await run('./pan', [...how, `-m${DEPTH}`], here).catch((error: { stdout?: string }) => {
+    if (error.stdout === undefined) throw error
+    return { stdout: error.stdout }
+  })
+  await rm(folder, { recursive: true })
+  const number = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? Number.NaN)
+  return {
+    errors: number(/errors: (\d+)/),
+    states: number(/^\s*(\d+) states, stored/m),
+    seconds: number(/elapsed time ([\d.]+)/),
+    unreached: [...stdout.matchAll(/\.pml:(\d+), state \d+/g)].map(([, line]) => Number(line)),
+    text: stdout,
+  }
+}
