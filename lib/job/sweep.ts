@@ -66,13 +66,16 @@ async function emptyLanes(type: string, env: Environment): Promise<Set<string>> 
 
 async function openJobs(type: string, kind: OpenKind, all: boolean, env: Environment): Promise<JobRecord[]> {
   const { store, clock, limits } = env
+  // What waits and is overdue is re-sent, all of it: more than twice what may be sent need not be read.
+  const toSend = 2 * Math.ceil(limits.resendBatchMax / OPEN_SHARDS)
+  const limit = all || kind === 'running' ? limits.sweepPageMax : Math.min(limits.sweepPageMax, toSend)
   const pages = await Promise.all(
     Array.from({ length: OPEN_SHARDS }, (_, shard) =>
       store.query({
         index: 'open',
         pk: openJobsPartition(type, kind, shard),
         ...(all ? {} : { to: `${stamp(clock.now())}~` }),
-        limit: limits.sweepPageMax,
+        limit,
       }),
     ),
   )
