@@ -4,6 +4,7 @@ import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { asLongshoreError, ERRORS, LongshoreError } from '../errors.ts'
 import type { OperatorLog } from '../job/environment.ts'
+import { redacted } from '../job/redact.ts'
 
 /** RFC 9457 asks for a URI that names the kind of problem; this one leads to its page on the same service. */
 export const PROBLEM_BASE = '/problems/'
@@ -29,9 +30,11 @@ export function problemOf(thrown: unknown): { problem: Problem; error: Longshore
     type: `${PROBLEM_BASE}${error.code}`,
     title: row.title,
     status: row.http,
-    detail,
+    detail: redacted(detail),
     retryable: error.retryable,
-    ...(error.errors.length > 0 ? { errors: error.errors } : {}),
+    ...(error.errors.length > 0
+      ? { errors: error.errors.map(({ pointer, detail }) => ({ pointer, detail: redacted(detail) })) }
+      : {}),
   }
   return { problem, error }
 }

@@ -10,9 +10,13 @@ const PATTERNS: [RegExp, string][] = [
 /** Also what turns the direction of writing: a line must not look like another. */
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\n]/g
 
+/** The text without what looks like a credential: answers quote what was sent, and others keep answers. */
+export function redacted(text: string): string {
+  return PATTERNS.reduce((line, [pattern, replacement]) => line.replace(pattern, replacement), text)
+}
+
 /** One printable line of at most 4,000 characters, without credentials, terminal escapes or forged line breaks. */
 export function logLine(message: string): string {
-  let line = message.length > 4_000 ? `${message.slice(0, 4_000)}...` : message
-  for (const [pattern, replacement] of PATTERNS) line = line.replace(pattern, replacement)
+  const line = redacted(message.length > 4_000 ? `${message.slice(0, 4_000)}...` : message)
   return line.replace(CONTROL, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
