@@ -42,7 +42,7 @@ async function fire(policy: PolicyRecord, env: Environment): Promise<boolean> {
   const id = idOf('tick', policy.tenant, policy.id, String(instant))
   const previous = await runningBefore(policy, id, env)
   const skip = previous ? `skipped: execution ${previous.id} of this policy is still running` : undefined
-  const { created } = await createExecution(
+  const { execution, created } = await createExecution(
     {
       id,
       tenant: policy.tenant,
@@ -57,7 +57,9 @@ async function fire(policy: PolicyRecord, env: Environment): Promise<boolean> {
   )
   const next = nextRuns(policy.cron, policy.timeZone, Math.max(now, instant), 1)[0]
   const { store } = env
-  const began: { [name: string]: string } = skip ? {} : { lastExecution: id, lastRun: id }
+  // What is stored decides, not what this tick would have put: another one may have looked before or after it.
+  const skipped = execution.status === 'canceled'
+  const began: { [name: string]: string } = skipped ? {} : { lastExecution: id, lastRun: id }
   await store
     .update(
       policyKey(policy.tenant, policy.id),
@@ -70,7 +72,7 @@ async function fire(policy: PolicyRecord, env: Environment): Promise<boolean> {
       // Another tick, or an editor of the policy, was faster.
       if (!(thrown instanceof ConditionFailed)) throw thrown
     })
-  return created && !skip
+  return created && !skipped
 }
 
 /** The execution of an earlier instant, if it has not ended. */
