@@ -146,7 +146,7 @@ async function copyImage(
   if (current === digest) {
     // An older job may still be about to set the tag: what is right now is right for good only once it is claimed.
     const claim = await claimTag(order, digest)
-    const standing = claim.kind === 'mine' && claim.contested ? await confirmTag(order, digest, true) : claim
+    const standing = claim.kind === 'mine' && claim.contested ? await confirmTag(order, digest, claim) : claim
     if (standing.kind === 'superseded') await giveWay(order, digest, standing.by)
     log.info(`${name} already is ${digest}; nothing to do`)
     return finish(digest, new Tally([], checkpoint))
@@ -179,7 +179,7 @@ async function copyImage(
   }
 
   context.phase('verify')
-  if (standing.kind === 'mine') standing = await confirmTag(order, digest, standing.contested)
+  if (standing.kind === 'mine') standing = await confirmTag(order, digest, standing)
   if (standing.kind === 'superseded') await giveWay(order, digest, standing.by)
   log.info(`${name} is ${digest}`)
   return finish(digest, tally)

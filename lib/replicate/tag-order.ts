@@ -31,8 +31,11 @@ export interface TargetTag {
   context: JobContext
 }
 
-/** `mine`: the tag may be set to this digest. `contested`: it may have been set otherwise since it was looked at. */
-export type Standing = { kind: 'mine'; contested: boolean } | { kind: 'superseded'; by: TagClaim }
+/**
+ * `mine`: the tag may be set to this digest. `contested`: it may have been set otherwise since it was looked at. `turn`: of
+ * the claim as this job wrote it; when it has risen, others have been at the tag since.
+ */
+export type Standing = { kind: 'mine'; contested: boolean; turn: number } | { kind: 'superseded'; by: TagClaim }
 
 /**
  * Claims the tag for `digest`; must come before the tag is set, and before a tag that is right already is called right.
@@ -58,7 +61,7 @@ export async function claimTag(
       const id = await order.followUp(verifyAt)
       log.info(`another image was set to ${tag.name} just now; job ${id} looks at it again when that can land no more`)
     }
-    return { kind: 'mine', contested: moves || late }
+    return { kind: 'mine', contested: moves || late, turn: (seen?.turn ?? 0) + 1 }
   }
   throw outrun(tag)
 }
@@ -109,15 +112,21 @@ export async function settleTag(tag: TargetTag): Promise<Settled> {
  * After the tag was set, or was found right: whether it still is this job's to set. Throws `conflict` when somebody outside
  * has set it since.
  */
-export async function confirmTag(tag: TargetTag, digest: string, contested: boolean): Promise<Standing> {
+export async function confirmTag(
+  tag: TargetTag,
+  digest: string,
+  claim: Standing & { kind: 'mine' },
+): Promise<Standing> {
   // In this order: what a newer job has set by now, it has claimed before.
   const stored = await digestOf(tag)
   const newest = await tag.context.order.claims.get(tag.name)
   if (newest && newest.digest !== digest) return { kind: 'superseded', by: newest }
-  if (stored === digest) return { kind: 'mine', contested }
-  const settled = contested ? await settleTag(tag) : { newest, isSo: false }
+  if (stored === digest) return claim
+  // Two jobs may have come since: one to another digest, and a newer one back to this.
+  const isContested = claim.contested || newest?.turn !== claim.turn
+  const settled = isContested ? await settleTag(tag) : { newest, isSo: false }
   if (settled.newest && settled.newest.digest !== digest) return { kind: 'superseded', by: settled.newest }
-  if (settled.isSo) return { kind: 'mine', contested }
+  if (settled.isSo) return claim
   throw outsider(tag, stored, digest)
 }
 
