@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/silent-canaries.ts'],
     pool: 'threads',
     maxWorkers: 2,
     isolate: false,
