@@ -88,7 +88,8 @@ async function listPartitions(
 async function listDays(filter: JobFilter, limit: number, after: string | undefined, env: Env): Promise<JobPage> {
   const { limits, clock } = env
   let day = after ? Number(after.slice(0, 13)) : clock.now() + 86_400_000
-  const oldest = clock.now() - limits.historyDays * 86_400_000
+  // A record is kept from its job's end on, and that may have been accepted for a later day; the day itself is read whole.
+  const oldest = clock.now() - (limits.historyDays + limits.dueDaysMax + 1) * 86_400_000
   const jobs: JobRecord[] = []
   let looked = 0
   for (let days = 0; days < limits.listDaysMax && day > oldest; days++, day -= 86_400_000) {
