@@ -147,13 +147,19 @@ async function takeOverDead(
     seen,
     transitions.takeOver(seen, { fence: seen.fence, lease: seen.lease ?? 0, attempting: seen.attempting }, by),
   )
-  return taken ?? 'acknowledge'
+  if (taken) return taken
+  // As after a claim: a request that was retried after it had been applied finds its own token.
+  const now = await readJob(env.store, seen.tenant, seen.id, env.clock.now())
+  return now?.status === 'running' && now.claim === by.claim ? now : 'acknowledge'
 }
 
-/** Waiting but not due: an early message is replaced by one that comes when it is due. */
+/**
+ * Waiting, but it could not be claimed: an early message is replaced by one that comes when the job is due; at once
+ * when it has become due since the claim was asked for.
+ */
 async function sendWhenDue(seen: JobRecord, env: Environment): Promise<Verdict> {
   const delay = delayFor(env.clock.now(), seen.dueAt)
   // Beyond the longest delay the sweep sends it when it is due.
-  if (delay !== undefined && delay > 0) await env.queue.send(queueOf(seen.type, seen.lane), [messageOf(seen, delay)])
+  if (delay !== undefined) await env.queue.send(queueOf(seen.type, seen.lane), [messageOf(seen, delay)])
   return 'acknowledge'
 }

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { ConditionFailed, type Store } from '../../lib/store/port.ts'
+import { createWorld, TIMEOUT_MS } from './world.ts'
+
+/** The store, with one update (the `n`-th that matches) met by something. */
+function meeting(
+  name: string,
+  what: (inner: Store, ...args: Parameters<Store['update']>) => ReturnType<Store['update']>,
+) {
+  let met = false
+  return (inner: Store): Store => ({
+    ...inner,
+    update: async (key, change, condition) => {
+      if (met || !JSON.stringify(change).includes(name)) return await inner.update(key, change, condition)
+      met = true
+      return await what(inner, key, change, condition)
+    },
+  })
+}
+
+describe('a claim that meets something unexpected', () => {
+  it('does not drop the message of a job that became due while its claim was on its way', async () => {
+    let world = createWorld()
+    world = createWorld({
+      store: meeting('"claim"', async (_inner, key) => {
+        // The claim is judged by the time at which it was asked for, the re-read by the time of its answer.
+        await world.clock.advance(10_000)
+        throw new ConditionFailed(key)
+      }),
+    })
+    const job = await world.submitProbe()
+    expect((await world.deliver()).at(-1)).toBe('acknowledge')
+    expect(await world.job(job.id)).toMatchObject({ status: 'success' })
+  })
+
+  it('knows the take-over of a dead run as its own when the request was repeated after it had been applied', async () => {
+    const world = createWorld({
+      store: meeting('"failures"', async (inner, key, change, condition) => {
+        await inner.update(key, change, condition)
+        return await inner.update(key, change, condition)
+      }),
+    })
+    let begun = () => {}
+    const started = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    world.runs.unshift(async () => {
+      begun()
+      return await new Promise<never>(() => {})
+    })
+    const job = await world.submitProbe()
+    void world.deliver()
+    await started
+    await world.clock.advance(TIMEOUT_MS + 61_000)
+    await world.env.queue.send('probe', [
+      { body: JSON.stringify({ tenant: 'main', id: job.id, type: 'probe', createdAt: job.createdAt }) },
+    ])
+    await world.deliver()
+    expect(await world.job(job.id)).toMatchObject({ status: 'success', fence: 2, failures: 1 })
+  })
+})
