@@ -31,7 +31,7 @@ export class Measures {
   changed(instance: Instance, id: string, was: JobRecord | undefined, now: JobRecord): void {
     const { world } = this.#witness
     if (isTerminal(now.status) || now.status === 'running') this.#unsent.delete(id)
-    else if (now.sends === 1 && (was === undefined || was.status === 'running'))
+    else if (now.sends <= 1 && (was === undefined || was.status === 'running'))
       this.#unsent.set(id, Math.max(world.now, now.dueAt ?? 0))
     if (was?.status === 'running' && (now.status !== 'running' || now.fence !== was.fence)) this.#runEnded(id, was, now)
     if (now.status === 'running' && now.fence !== was?.fence) {

@@ -103,7 +103,7 @@ export const LAG_MS = 10 * SECOND
 /** Most histories are small: a job or two and a few minutes find most flaws, and find them fast. */
 export function scriptOf(seed: number): Script {
   const chance = new Chance(seed)
-  const large = chance.chance(0.01)
+  const large = chance.chance(0.004)
   const chaosMs = large ? 40 * MINUTE : chance.integer(1, 6) * MINUTE
   const single = chance.chance(0.15)
   const platform = platformOf(chance, single)
@@ -111,8 +111,8 @@ export function scriptOf(seed: number): Script {
   const when = () => chance.integer(0, chaosMs)
   const act = (action: Action) => people.push(action)
 
-  const bulk = chance.chance(large ? 0.9 : 0.16)
-  const jobs = large ? chance.integer(3, 8) : bulk ? chance.integer(0, 1) : chance.pick([1, 1, 1, 2, 2, 3])
+  const bulk = chance.chance(large ? 0.9 : 0.12)
+  const jobs = large ? chance.integer(3, 8) : bulk ? chance.integer(0, 1) : chance.pick([1, 1, 1, 1, 1, 2, 2])
   for (let n = 0; n < jobs; n++) {
     const at = chance.integer(0, chaosMs / 3)
     const key = chance.chance(0.35) ? `key-${chance.integer(1, 2)}` : undefined
@@ -127,7 +127,7 @@ export function scriptOf(seed: number): Script {
     if (chance.chance(0.35)) act({ at: when(), do: 'stopExecution', n: 0 })
     if (chance.chance(0.2)) act({ at: when(), do: 'tag' })
   }
-  if (chance.chance(large ? 0.5 : 0.05)) {
+  if (chance.chance(large ? 0.3 : 0.02)) {
     act({ at: 0, do: 'policy', everyMinutes: chance.pick([1, 2, 5]) })
     if (chance.chance(0.2)) act({ at: when(), do: 'runPolicy', n: 0 })
     if (chance.chance(0.2)) act({ at: when(), do: 'replacePolicy', n: 0 })
@@ -156,7 +156,7 @@ function platformOf(chance: Chance, single: boolean): Platform {
     doubledTicks: calm(0.2, 0, 0.3),
     duplicates: calm(0.15, 0, 0.4),
     frozen: calm(0.2, 0, 0.25),
-    trouble: chance.pick([0, 0.3, 0.7]),
+    trouble: chance.pick([0, 0, 0.2, 0.6]),
     stopPollMs: chance.pick([2, 30, 3_600]) * SECOND,
     images: chance.integer(1, 4),
     stillborn: calm(0.3, 0, 0.1),

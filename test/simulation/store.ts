@@ -46,6 +46,8 @@ interface Pending {
   item: Item | undefined
 }
 
+const NOTHING: Page = { items: [] }
+
 const nameOf = (key: Key): string => `${key.pk}\n${key.sk}`
 
 export class SimulatedStore {
@@ -102,9 +104,10 @@ export class SimulatedStore {
     assertLimit(query.limit)
     if (query.index) this.#show()
     const list = query.index ? this.#indexes[query.index].get(query.pk) : this.#table.get(query.pk)
+    if (!list && query.cursor === undefined) return NOTHING
     const bounds = boundsOf(query)
     const after = readCursor(query.cursor, query, bounds)
-    if (!list || bounds.empty) return { items: [] }
+    if (!list || bounds.empty) return NOTHING
     const skName = bounds.skName
     const within = (list as Item[]).filter((item) => {
       const sk = item[skName] as string
@@ -124,8 +127,9 @@ export class SimulatedStore {
   count(query: Omit<Query, 'reverse' | 'cursor'>): number {
     if (query.index) this.#show()
     const list = query.index ? this.#indexes[query.index].get(query.pk) : this.#table.get(query.pk)
+    if (!list) return 0
     const bounds = boundsOf(query)
-    if (!list || bounds.empty) return 0
+    if (bounds.empty) return 0
     let count = 0
     for (const item of list as Item[]) {
       const sk = item[bounds.skName] as string

@@ -33,7 +33,8 @@ export class Witness implements Watch {
   readonly executions = new Map<string, ExecutionRecord>()
   readonly policies = new Map<string, PolicyRecord>()
   readonly announcedAs = new Map<string, Set<string>>()
-  readonly changedAt = new Map<string, number>()
+  /** Who changed a job last, and when. */
+  readonly #changed = new Map<string, { by: Instance; at: number }>()
   /** What people were told. */
   readonly accepted: string[] = []
   readonly answers: Answer[] = []
@@ -98,7 +99,7 @@ export class Witness implements Watch {
   #seenJob(instance: Instance, was: JobRecord | undefined, now: JobRecord, key: string): void {
     const id = key.slice(key.lastIndexOf('#') + 1)
     this.jobs.set(id, now)
-    this.changedAt.set(id, this.world.now)
+    this.#changed.set(id, { by: instance, at: this.world.now })
     const fail = (text: string) =>
       this.fail(
         `${text} (job ${id}, by ${instance.role}-${instance.number}, ${was?.status} fence ${was?.fence} -> ${now.status} fence ${now.fence})`,
@@ -235,14 +236,14 @@ export class Witness implements Watch {
     const { id } = JSON.parse(message.body) as { id: string }
     const job = this.jobs.get(id)
     if (!job || isTerminal(job.status)) return verdict
-    const mine = instance.holds.get(id) === job.fence
+    const last = this.#changed.get(id)
     if (job.status === 'running') {
-      if (mine) this.fail(`I2 a worker has left the job ${id} it holds`)
+      if (instance.holds.get(id) === job.fence) this.fail(`I2 a worker has left the job ${id} it holds`)
       return verdict
     }
     const soon = (job.dueAt ?? 0) - this.world.now <= 890_000
-    const untouched = (this.changedAt.get(id) ?? 0) < begunAt
-    if (soon && instance.sent === sentBefore && (mine || untouched))
+    const untouched = (last?.at ?? 0) < begunAt
+    if (soon && instance.sent === sentBefore && (last?.by === instance || untouched))
       this.fail(`I2 a worker has dropped the message of the waiting job ${id}`)
     return verdict
   }

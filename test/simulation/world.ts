@@ -231,6 +231,14 @@ export class World {
     }
   }
 
+  /** Whether this call of a port just works, unseen. Counts it. */
+  passes(instance: Instance, effort: number): boolean {
+    if (instance.dead) return false
+    this.calls++
+    this.#untilFault -= effort
+    return this.#untilFault > 0 && !this.trace
+  }
+
   /** One call of a port: mostly it just works. */
   call<T>(
     instance: Instance,
@@ -240,11 +248,21 @@ export class World {
     details: unknown,
     effect: () => Promise<T>,
   ): Promise<T> {
+    if (this.passes(instance, effort)) return effect()
+    return this.retell(instance, what, details, effect, unavailable)
+  }
+
+  /** A call that was counted and does not just pass: its sender is dead, it meets a fault, or it is traced. */
+  retell<T>(
+    instance: Instance,
+    what: string,
+    details: unknown,
+    effect: () => Promise<T>,
+    unavailable: ErrorCode = 'store-unavailable',
+  ): Promise<T> {
     if (instance.dead) return NEVER
-    this.calls++
-    this.#untilFault -= effort
     if (this.#untilFault > 0) {
-      if (this.trace) this.#tell(instance, what, details, undefined)
+      this.#tell(instance, what, details, undefined)
       return effect()
     }
     const fault = this.script.faults[this.#nextFault++]!
@@ -390,11 +408,28 @@ class StorePort implements Store {
   get: Store['get'] = (key) => this.#call(EFFORT.change / 2, 'get', key, async () => this.#world.store.get(key))
 
   getMany: Store['getMany'] = (keys) =>
-    this.#call(EFFORT.change / 2, 'getMany', keys, async () => this.#world.store.getMany(keys))
+    keys.length === 0
+      ? Promise.resolve([])
+      : this.#call(EFFORT.change / 2, 'getMany', keys, async () => this.#world.store.getMany(keys))
 
-  query: Store['query'] = (query) => this.#call(EFFORT.look, 'query', query, async () => this.#world.store.query(query))
+  // Asked a hundred times per sweep, mostly in vain: no closure, and one promise for all empty pages.
+  query: Store['query'] = (query) => {
+    const world = this.#world
+    if (world.passes(this.#instance, EFFORT.look)) {
+      const page = world.store.query(query)
+      return page.items.length === 0 ? EMPTY : Promise.resolve(page)
+    }
+    return world.retell(this.#instance, 'query', query, async () => world.store.query(query))
+  }
 
-  count: Store['count'] = (query) => this.#call(EFFORT.look, 'count', query, async () => this.#world.store.count(query))
+  count: Store['count'] = (query) => {
+    const world = this.#world
+    if (world.passes(this.#instance, EFFORT.look)) {
+      const count = world.store.count(query)
+      return count === 0 ? ZERO : Promise.resolve(count)
+    }
+    return world.retell(this.#instance, 'count', query, async () => world.store.count(query))
+  }
 
   put: Store['put'] = (item, condition) =>
     this.#call(EFFORT.change, 'put', item, async () => {
@@ -418,3 +453,6 @@ class StorePort implements Store {
       this.#world.watch.seen(this.#instance, before, undefined)
     })
 }
+
+const EMPTY: ReturnType<Store['query']> = Promise.resolve({ items: [] })
+const ZERO = Promise.resolve(0)
