@@ -38,10 +38,13 @@ export interface AppOptions {
   keepClientsMs?: number
 }
 
-/** A call that hangs must not eat a worker's time: the SDK tries again after these. */
+/**
+ * A call that hangs must not eat a worker's time: the SDK tries again after these. Three tries take 21 s at most, less than
+ * `eventSettleSeconds`: a finish that lands later than that would be behind the cursor of the events.
+ */
 const requestHandler = {
   connectionTimeout: 2_000,
-  requestTimeout: 10_000,
+  requestTimeout: 5_000,
   httpAgent: { maxSockets: 256 },
   httpsAgent: { maxSockets: 256 },
 }

@@ -26,8 +26,10 @@ export async function settle(
   const pause = (n: number) => env.clock.sleep(200 * 2 ** n)
   const { outcome } = finished
   if (outcome.kind === 'fenced') return told()
-  const write = (transition: transitions.Transition) =>
-    persist(4, pause, () => jobOf(job, env).updateStatus(transition))
+  // Made anew for every try: the outbox sorts by the time of the finish, and what is written late with an early time would
+  // land behind the cursor of the events, never to be handed over (test/models/outbox.pml).
+  const write = (transition: () => transitions.Transition) =>
+    persist(4, pause, () => jobOf(job, env).updateStatus(transition()))
   const stopped = () => {
     // A stop may come after the last effect: who asked for it must know that nothing was undone.
     const message = outcome.kind === 'success' ? 'stopped; its work was already complete' : 'stopped while it ran'
@@ -38,14 +40,14 @@ export async function settle(
       ending('stopped', env, { error, progress: finished.progress, finishedBy: job.claim }),
     )
   }
-  const written = await write(outcome.kind === 'stopped' ? stopped() : settlement(job, finished, env))
+  const written = await write(outcome.kind === 'stopped' ? stopped : () => settlement(job, finished, env))
   if (written) {
     told(written)
     return await sendAgain(written, env)
   }
 
   const seen = await persist(4, pause, () => readJob(env.store, job.tenant, job.id, env.clock.now()))
-  if (seen?.status === 'running' && seen.fence === job.fence && seen.stop) return told(await write(stopped()))
+  if (seen?.status === 'running' && seen.fence === job.fence && seen.stop) return told(await write(stopped))
   const isOurs =
     seen && (seen.status === 'retrying' ? seen.fence === job.fence : seen.finishedBy && seen.finishedBy === job.claim)
   told(isOurs ? seen : undefined)
