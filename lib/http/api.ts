@@ -7,6 +7,7 @@ import { policyRoutes } from './policies.ts'
 import { problemPages } from './problem-pages.ts'
 import { queueRoutes } from './queues.ts'
 import { registryRoutes } from './registries.ts'
+import { reportRoutes } from './reports.ts'
 import { json } from './resources.ts'
 import { seedRoutes } from './seed.ts'
 import { type Api, type ApiEnvironment, createServer } from './server.ts'
@@ -15,6 +16,7 @@ export function createApi(env: ApiEnvironment): Api {
   const app = createServer(env)
   healthRoutes(app, env)
   jobRoutes(app, env, env.types)
+  reportRoutes(app, env)
   executionRoutes(app, env)
   policyRoutes(app, env)
   registryRoutes(app, env)

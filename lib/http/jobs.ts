@@ -1,4 +1,4 @@
-/** /v1/jobs: submit, get with wait, list, log, report, stop, retry. */
+/** /v1/jobs: submit, get with wait, list, log, stop, retry. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { asLongshoreError, LongshoreError } from '../errors.ts'
 import { type Json, STATUSES, type Status } from '../glossary.ts'
@@ -11,7 +11,6 @@ import { isTerminal, type JobRecord } from '../job/record.ts'
 import { submit } from '../job/submit.ts'
 import { parseReference } from '../oci/reference.ts'
 import type { Reference } from '../oci/types.ts'
-import { FORMATS, readReport } from '../report/index.ts'
 import { type JobTypeSchemas, jobRequestSchema } from './job-request.ts'
 import { jobResource, jobSchema, json, problems } from './resources.ts'
 import {
@@ -25,7 +24,9 @@ import {
   sentBody,
 } from './server.ts'
 
-const idParam = z.object({ id: z.string().openapi({ param: { name: 'id', in: 'path' }, description: 'Job id' }) })
+export const idParam = z.object({
+  id: z.string().openapi({ param: { name: 'id', in: 'path' }, description: 'Job id' }),
+})
 
 /** Throws `job-not-found` for what cannot be an id, so that a typo reads like one. */
 export function checkedId(id: string): string {
@@ -203,47 +204,6 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
     const from = Number(c.req.header('last-event-id') ?? after)
     const events = await followLog(job, Number.isSafeInteger(from) && from >= 0 ? from : 0, env)
     return c.body(events, 200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-  })
-
-  const reportRoute = createRoute({
-    method: 'get',
-    path: '/v1/jobs/{id}/report',
-    summary: 'The report of a finished scan',
-    request: { params: idParam, query: z.strictObject({ format: z.string().max(32).optional() }) },
-    responses: {
-      200: {
-        description: 'The report in the format asked for',
-        content: Object.fromEntries(FORMATS.map(({ contentType }) => [contentType, { schema: z.string() }])),
-      },
-      ...problems(400, 404, 409, 422),
-    },
-  })
-  app.openapi(reportRoute, async (c) => {
-    const job = await requireJob(
-      env.store,
-      env.tenantOf(c.req.raw),
-      checkedId(c.req.valid('param').id),
-      env.clock.now(),
-    )
-    const name = c.req.valid('query').format ?? 'json'
-    const format = FORMATS.find((known) => known.format === name)
-    if (!format)
-      throw new LongshoreError(
-        'unsupported-format',
-        `"${name.slice(0, 32)}" is not a report format; known: ${FORMATS.map((known) => known.format).join(', ')}`,
-        {
-          errors: [{ pointer: '/query/format', detail: 'not a report format' }],
-        },
-      )
-    if (!isTerminal(job.status))
-      throw new LongshoreError(
-        'report-not-ready',
-        `job ${job.id} is ${job.status}; wait with GET /v1/jobs/${job.id}?wait=20`,
-      )
-    const content = job.reportKey ? await env.blobs.get(job.reportKey) : undefined
-    if (!content)
-      throw new LongshoreError('report-not-found', `job ${job.id} (${job.type}, ${job.status}) has no report`)
-    return c.body(format.write(readReport(content)), 200, { 'content-type': format.contentType }) as never
   })
 }
 

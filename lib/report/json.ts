@@ -1,6 +1,6 @@
 /** The report as JSON (design section 5), keys always in one order, so that equal reports are equal bytes. */
 import { SEVERITIES } from '../glossary.ts'
-import type { Finding, PackageEntry, Report } from './model.ts'
+import type { Finding, PackageEntry, Report, SuppressedFinding } from './model.ts'
 
 const packageEntry = ({ name, version, purl, path, layer, source }: PackageEntry): PackageEntry => ({
   name,
@@ -31,6 +31,19 @@ const finding = (found: Finding): Finding => ({
   ...(found.publishedAt === undefined ? {} : { publishedAt: found.publishedAt }),
 })
 
+const suppressed = ({ suppression, ...found }: SuppressedFinding): SuppressedFinding => ({
+  ...finding(found),
+  // What is undefined is not written.
+  suppression: {
+    status: suppression.status,
+    reason: suppression.reason,
+    justification: suppression.justification,
+    author: suppression.author,
+    expires: suppression.expires,
+    source: suppression.source,
+  } as SuppressedFinding['suppression'],
+})
+
 /** The report with every key in its place. */
 function orderedReport(report: Report): Report {
   return {
@@ -47,6 +60,8 @@ function orderedReport(report: Report): Report {
     fixable: report.fixable,
     packages: report.packages.map(packageEntry),
     findings: report.findings.map(finding),
+    ...(report.suppressed ? { suppressed: report.suppressed.map(suppressed) } : {}),
+    ...(report.filter ? { filter: report.filter } : {}),
   }
 }
 

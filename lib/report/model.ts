@@ -37,6 +37,31 @@ export interface Finding {
   publishedAt?: string
 }
 
+/** Why a finding is shown but not counted: what a person or a VEX document said about it. */
+export interface Suppression {
+  /** `ignored`: somebody accepts the risk; the others are statements about the image (words of OpenVEX and CycloneDX). */
+  status: 'ignored' | 'not_affected' | 'fixed' | 'false_positive'
+  reason: string
+  /** A justification as OpenVEX spells them, such as `vulnerable_code_not_present`. */
+  justification?: string
+  author?: string
+  /** ISO 8601; the finding counts again from then on. */
+  expires?: string
+  /** The file or the place the rule came from. */
+  source: string
+}
+
+export interface SuppressedFinding extends Finding {
+  suppression: Suppression
+}
+
+/** What the reader asked for; `hidden` findings exist but are not in `findings`, nor in the counts. */
+export interface ReportFilter {
+  fixable?: boolean
+  severity?: Severity[]
+  hidden: number
+}
+
 export type SeverityCounts = Record<Severity, number>
 
 export interface Report {
@@ -57,4 +82,8 @@ export interface Report {
   fixable: number
   packages: PackageEntry[]
   findings: Finding[]
+  /** Present when exceptions apply; in the order of `findings`, and not counted in `summary` and `fixable`. */
+  suppressed?: SuppressedFinding[]
+  /** Present when this is only a part of the report. */
+  filter?: ReportFilter
 }

@@ -33,8 +33,19 @@ function header(report: Report): string[] {
   return lines
 }
 
+/** What is not among the findings because somebody said so; empty when nothing is left out. */
+function leftOut({ filter, suppressed = [] }: Report): string[] {
+  const lines: string[] = []
+  if (filter) {
+    const asked = [...(filter.severity ?? []), ...(filter.fixable ? ['fixable'] : [])].join(', ')
+    lines.push(`Shown are only: ${asked || 'none'}; ${plural(filter.hidden, 'finding')} hidden`)
+  }
+  if (suppressed.length) lines.push(`${plural(suppressed.length, 'finding')} suppressed by exceptions, not counted`)
+  return lines
+}
+
 /** Says "no known vulnerabilities" only when everything could be judged. */
-function verdict(report: Report): string[] {
+export function verdict(report: Report): string[] {
   if (report.coverage === 'none') return ['Not scanned: this is not a container image, so there is nothing to judge.']
   const counts = SEVERITIES.map((severity) => `${severity} ${report.summary[severity]}`).join('  ')
   const total = report.findings.length
@@ -42,10 +53,12 @@ function verdict(report: Report): string[] {
   const lines = [numbers, counts]
   const exploited = report.findings.filter(({ kev }) => kev).length
   if (exploited) lines.push(`${plural(exploited, 'finding')} known to be exploited (CISA KEV), marked !`)
-  if (total === 0)
+  const missing = leftOut(report)
+  lines.push(...missing)
+  if (total === 0 && !report.filter?.hidden)
     lines.push(
       report.coverage === 'full'
-        ? 'No known vulnerabilities.'
+        ? `No ${missing.length ? 'other ' : ''}known vulnerabilities.`
         : 'Nothing was found in what could be judged; the image may still be vulnerable.',
     )
   return lines
@@ -122,5 +135,13 @@ export function writeTable(report: Report, options: TableOptions = {}): string {
     ...verdict(report),
   ]
   if (report.findings.length) lines.push('', ...table(report.findings, total))
+  if (report.suppressed?.length) {
+    lines.push('', 'Suppressed:')
+    for (const { id, package: name, version, suppression } of report.suppressed) {
+      const { status, reason, author, expires } = suppression
+      const by = `${author ? `, by ${author}` : ''}${expires ? `, until ${expires}` : ''}`
+      lines.push(shorten(visible(`  ${id} ${name} ${version}: ${status}: ${reason}${by}`), total))
+    }
+  }
   return `${lines.join('\n')}\n`
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { FORMATS, readReport, writeJson, writeTable } from '../../lib/report/index.ts'
+import { readReport, writeJson, writeTable } from '../../lib/report/index.ts'
 import type { Finding, Report } from '../../lib/report/model.ts'
 import { shorten, visible, width } from '../../lib/report/text.ts'
 
@@ -96,6 +96,18 @@ describe('the table', () => {
     expect(table.join('\n')).toMatch(/kage\.json/)
   })
 
+  test('tells what a filter hides and what exceptions suppress, and never calls that clean', () => {
+    const one = finding()
+    const hidden = writeTable(report([], { filter: { severity: ['Critical'], fixable: true, hidden: 3 } }))
+    expect(hidden).toContain('Shown are only: Critical, fixable; 3 findings hidden')
+    expect(hidden).not.toMatch(/no (\w+ )?known vulnerabilities/i)
+    const suppression = { status: 'ignored', reason: 'not\nreachable', author: 'ann', source: 'api' } as const
+    const suppressed = writeTable(report([], { suppressed: [{ ...one, suppression }] }))
+    expect(suppressed).toContain('1 finding suppressed by exceptions, not counted')
+    expect(suppressed).toContain('No other known vulnerabilities.')
+    expect(suppressed).toContain('CVE-2024-0001 libc6 2.36-9: ignored: not\\x0areachable, by ann')
+  })
+
   test('marks what is known to be exploited', () => {
     const text = writeTable(report([finding({ kev: true })]))
     expect(text).toContain('1 finding known to be exploited')
@@ -151,12 +163,4 @@ describe('json', () => {
         expect.objectContaining({ code: 'report-not-found' }) as Error,
       )
   })
-})
-
-test('every format has a name, a content type, and ends its text with a newline', () => {
-  expect(FORMATS.map(({ format }) => format)).toEqual(['json', 'table'])
-  for (const { contentType, write } of FORMATS) {
-    expect(contentType).toMatch(/^[a-z]+\/[a-z.+-]+/)
-    expect(write(report([finding()]))).toMatch(/\n$/)
-  }
 })
