@@ -1,7 +1,8 @@
 /** /healthz: whether the API answers, and with `deep=1` whether everything it stands on does. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { LongshoreError } from '../errors.ts'
-import { type Check, problemOf, selfCheck } from '../self-check/check.ts'
+import { selfCheck } from '../self-check/check.ts'
+import { type Check, problemOf } from '../self-check/model.ts'
 import { json, problems } from './resources.ts'
 import type { Api, ApiEnvironment } from './server.ts'
 

@@ -11,14 +11,8 @@ import type { JobTypes } from '../job/environment.ts'
 import { type Heartbeat, lastBeat } from '../job/heartbeat.ts'
 import type { Queue, QueueSetup } from '../queue/port.ts'
 import { INDEXES, type IndexName, type Store } from '../store/port.ts'
+import type { Check } from './model.ts'
 import { type Answered, checkQueues } from './queues.ts'
-
-/** One part of the service. `detail` is one sentence: what is there, or what is wrong and what to do. */
-export interface Check {
-  name: 'table' | 'queues' | 'clock' | 'bucket' | 'advisories' | 'sweeper' | 'waiting'
-  ok: boolean
-  detail: string
-}
 
 export interface Checked {
   store: Store
@@ -39,15 +33,6 @@ export async function selfCheck(env: Checked): Promise<Check[]> {
   ])
   const beat = table.ok ? await lastBeat(env).catch(() => undefined) : undefined
   return [table, queues, checkClock(answered, env), ...bucket, checkSweeper(beat, env), checkWaiting(beat, env)]
-}
-
-/** What is wrong, in one line; undefined when nothing is. */
-export function problemOf(checks: readonly Check[]): string | undefined {
-  const wrong = checks.filter(({ ok }) => !ok)
-  const [first] = wrong
-  if (!first) return undefined
-  const more = wrong.slice(1).map(({ name }) => name)
-  return `${first.name}: ${first.detail}${more.length > 0 ? ` (also wrong: ${more.join(', ')})` : ''}`
 }
 
 /** By use: a read that names the keys fails where the table, an index or its key schema is another, or still being built. */

@@ -6,7 +6,7 @@ import type { JobTypes } from '../job/environment.ts'
 import { FAN_OUT } from '../job/execution.ts'
 import { deadLetterQueueOf, queueOf } from '../job/message.ts'
 import type { Queue, QueueSetup } from '../queue/port.ts'
-import type { Check } from './check.ts'
+import type { Check } from './model.ts'
 
 /** Fewer receives than this make dead letters of messages that were only unlucky: serverless.yml says 5. */
 const RECEIVES_MIN = 5

@@ -4,7 +4,8 @@
  * would show is shown by the tick's own trace, by the age of the oldest waiting job, and by this.
  */
 import type { Environment } from '../job/environment.ts'
-import { type Checked, problemOf, selfCheck } from './check.ts'
+import { type Checked, selfCheck } from './check.ts'
+import { problemOf } from './model.ts'
 
 /** Returns what is wrong, in one line, after having logged and counted it. Never throws. */
 export async function checkAtTick(env: Environment & Checked): Promise<string | undefined> {
