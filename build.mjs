@@ -104,6 +104,7 @@ export async function build({ local = true } = {}) {
         entryPoints: {
           stack: join(root, 'lib/local/stack.ts'),
           'advisories-worker': join(root, 'lib/local/advisories-worker.ts'),
+          'worker-process': join(root, 'lib/local/worker-process.ts'),
         },
         outdir: join(root, 'dist/local'),
         outExtension: { '.js': '.mjs' },

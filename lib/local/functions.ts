@@ -1,5 +1,6 @@
 /** The functions of serverless.yml under serverless-offline: their environment, their event sources, and a call. */
 import type { SQSEvent } from 'aws-lambda'
+import { readLimits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import type { Mapping } from './pollers/start.ts'
 import { logicalIdOf } from './resources.ts'
@@ -43,6 +44,8 @@ export class Functions {
   readonly #sources = new Map<string, SqsSource[]>()
   readonly #schedules: { functionName: string; rate: string }[] = []
   #pool: LambdaPool | undefined
+  /** Variables of every function. */
+  environment: Record<string, string> = {}
 
   constructor(serverless: ServerlessInstance) {
     this.#serverless = serverless
@@ -52,13 +55,17 @@ export class Functions {
   prepare(settings: Settings, environment: Record<string, string>): void {
     const { service } = this.#serverless
     service.provider.environment = environment
+    this.environment = environment
     service.custom['serverless-offline'] = {
       ...(service.custom['serverless-offline'] as object),
       httpPort: settings.port,
       // Its Lambda API is not used. It would call any function for whoever reaches its port, pages of other sites too.
       lambdaPort: socketFile(),
     }
+    const { functionTimeoutSeconds } = readLimits(process.env)
     for (const [name, definition] of Object.entries(service.functions)) {
+      const isApi = definition.events.some(({ httpApi }) => httpApi)
+      if (!isApi) definition.timeout = Math.min(definition.timeout ?? functionTimeoutSeconds, functionTimeoutSeconds)
       this.#sources.set(
         name,
         definition.events.flatMap(({ sqs }) => (sqs ? [sqs] : [])),
@@ -90,6 +97,13 @@ export class Functions {
         }
       }),
     )
+  }
+
+  /** What another process needs in order to run the functions that take from queues. */
+  consumers(): { functionName: string; handler: string; timeoutSeconds: number }[] {
+    return Object.entries(this.#serverless.service.functions)
+      .filter(([name]) => (this.#sources.get(name)?.length ?? 0) > 0)
+      .map(([functionName, { handler, timeout = 0 }]) => ({ functionName, handler, timeoutSeconds: timeout }))
   }
 
   schedules(): { functionName: string; rate: string }[] {

@@ -1,7 +1,7 @@
 /**
  * What a person sets for the local run (design section 9): LONGSHORE_PORT (3000), LONGSHORE_DEMO_PORTS (5001,5002),
  * LONGSHORE_DEMO=off, LONGSHORE_DATA (.longshore), LONGSHORE_ADVISORIES, LONGSHORE_ENRICHMENT, LONGSHORE_REGISTRIES,
- * LONGSHORE_TICK_SECONDS (60), AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS.
+ * LONGSHORE_TICK_SECONDS (60), LONGSHORE_WORKER_PROCESSES (0: the pools run in the service's own process), AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS.
  */
 import { resolve } from 'node:path'
 import { LongshoreError } from '../errors.ts'
@@ -19,6 +19,8 @@ export interface Settings {
   registries: RegistryInput[]
   defaultRegistry?: string
   tickSeconds: number
+  /** How many processes the worker pools are spread over; 0: they run in this one. */
+  workerProcesses: number
   dynamoEndpoint?: string
   sqsEndpoint?: string
 }
@@ -51,6 +53,7 @@ export function readSettings(env: Variables): Settings {
     ...(demoOff ? {} : { demoPorts }),
     dataDir: resolve(env.LONGSHORE_DATA || '.longshore'),
     tickSeconds: numberOf('LONGSHORE_TICK_SECONDS', env.LONGSHORE_TICK_SECONDS || '60', 1, 3_600),
+    workerProcesses: numberOf('LONGSHORE_WORKER_PROCESSES', env.LONGSHORE_WORKER_PROCESSES || '0', 0, 16),
     ...optional('LONGSHORE_ADVISORIES', 'advisories', path),
     ...optional('LONGSHORE_ENRICHMENT', 'enrichment', resolve),
     registries: readRegistries(env.LONGSHORE_REGISTRIES, true),

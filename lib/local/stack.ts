@@ -16,7 +16,7 @@ import { DEMO_REPOSITORY, DEMO_TAG, seedDemo } from './demo/image.ts'
 import { showDemo, showWithoutDemo } from './demo/show.ts'
 import { startDynamo } from './dynamo.ts'
 import { Functions, type ServerlessInstance } from './functions.ts'
-import { type Pollers, startPollers } from './pollers/start.ts'
+import { type Pollers, startPollers, tellProblem } from './pollers/start.ts'
 import { portError, requireFreePort } from './ports.ts'
 import { startRegistry } from './registry/server.ts'
 import { makeQueues, makeTable, type Resources } from './resources.ts'
@@ -24,6 +24,7 @@ import { readSettings, type Settings } from './settings.ts'
 import { startSqs } from './sqs/server.ts'
 import { tellSelfCheck } from './start-check.ts'
 import { secondsOfRate, startTicker, type Ticker } from './ticker.ts'
+import { startWorkerProcesses, type WorkerProcesses } from './worker-processes.ts'
 
 const REGION = 'us-east-1'
 const ACCOUNT = '000000000000'
@@ -54,6 +55,7 @@ export class LocalStack {
   #sqs!: SQSClient
   #advisories!: AdvisoryBuilds
   #pollers: Pollers | undefined
+  #workers: WorkerProcesses | undefined
   #closing: Promise<void> | undefined
 
   constructor(serverless: ServerlessInstance) {
@@ -86,7 +88,9 @@ export class LocalStack {
     const resources = this.#serverless.service.resources.Resources as Resources
     const table = await makeTable(resources, new DynamoDBClient({})).catch(unusable('AWS_ENDPOINT_URL_DYNAMODB'))
     this.#sqs = new SQSClient({ requestHandler: { httpAgent: { maxSockets: 256 } } })
-    this.#queueNames = await makeQueues(resources, this.#sqs).catch(unusable('AWS_ENDPOINT_URL_SQS'))
+    this.#queueNames = await makeQueues(resources, this.#sqs, readLimits(process.env)).catch(
+      unusable('AWS_ENDPOINT_URL_SQS'),
+    )
     this.#functions = new Functions(this.#serverless)
     this.#functions.prepare(settings, this.#environment(settings, table, startedAt))
     this.#advisories = new AdvisoryBuilds(settings, this.#serverless.serviceDir)
@@ -164,16 +168,30 @@ export class LocalStack {
   /** Once the API answers: workers, ticks, advisories, and the main job in front of the reader. */
   async serve(): Promise<void> {
     const settings = this.#settings
-    this.#pollers = startPollers({
-      client: this.#sqs,
-      queueUrlPrefix: this.#queueUrlPrefix,
-      mappings: this.#functions.mappings(this.#queueNames),
-      invoke: (functionName, event) => this.#functions.invoke(functionName, event),
-      region: REGION,
-      accountId: ACCOUNT,
-      onProblem: ({ queue, during, error }) =>
-        process.stderr.write(`longshore: ${during} on ${queue}: ${String(error)}\n`),
-    })
+    const mappings = this.#functions.mappings(this.#queueNames)
+    if (settings.workerProcesses > 0)
+      this.#workers = startWorkerProcesses(settings.workerProcesses, {
+        script: join(this.#serverless.serviceDir, 'dist/local/worker-process.mjs'),
+        environment: this.#functions.environment,
+        work: {
+          root: this.#serverless.serviceDir,
+          queueUrlPrefix: this.#queueUrlPrefix,
+          mappings,
+          consumers: this.#functions.consumers(),
+          region: REGION,
+          accountId: ACCOUNT,
+        },
+      })
+    else
+      this.#pollers = startPollers({
+        client: this.#sqs,
+        queueUrlPrefix: this.#queueUrlPrefix,
+        mappings,
+        invoke: (functionName, event) => this.#functions.invoke(functionName, event),
+        region: REGION,
+        accountId: ACCOUNT,
+        onProblem: tellProblem,
+      })
     const firstTicks: Promise<void>[] = []
     for (const { functionName, rate } of this.#functions.schedules()) {
       const seconds = secondsOfRate(rate)
@@ -204,7 +222,7 @@ export class LocalStack {
   async #close(): Promise<void> {
     for (const ticker of this.#tickers.splice(0)) ticker.stop()
     this.#advisories?.stop()
-    await this.#pollers?.stop(GRACE_MS)
+    await Promise.all([this.#pollers?.stop(GRACE_MS), this.#workers?.stop(GRACE_MS)])
     this.#pollers = undefined
     for (const close of this.#closes.splice(0).reverse()) await close().catch(() => {})
   }

@@ -48,7 +48,7 @@ export const QUESTIONS: Question[] = [
     ['recover without looking at the stop', 'violated', '-DRECOVER_IGNORES_STOP -DDUPLICATES=0'],
     ['take-over without looking at the stop', 'violated', '-DTAKEOVER_IGNORES_STOP -DDUPLICATES=0'],
     ['put without "if absent"', 'violated', `-DWITH_RESUBMIT -DNO_IF_ABSENT ${CALM}`],
-    ['dead letters that end jobs blindly', 'violated', `-DWITH_DEAD_LETTERS -DBLIND_DEAD_LETTER ${CALM}`],
+    ['dead letters that end jobs blindly', 'violated', `-DWITH_DEAD_LETTERS -DBLIND_DEAD_LETTER -DCRASHES=2 ${CALM}`],
   ),
   ...rows(
     'job',

@@ -37,6 +37,10 @@ export interface PollerProblem {
   error: unknown
 }
 
+/** One line for whoever started the service. */
+export const tellProblem = ({ queue, during, error }: PollerProblem): void =>
+  void process.stderr.write(`longshore: ${during} on ${queue}: ${String(error)}\n`)
+
 export interface PollerOptions {
   client: SQSClient
   /** `queueUrlPrefix + mapping.queue` is the URL of the queue. */
