@@ -210,6 +210,24 @@ describe('the retry of an execution', () => {
     expect(await read(world, id)).toMatchObject({ status: 'success', counts: { success: 20, total: 20 } })
   })
 
+  it('does not retry a successor that fails while it still goes on', async () => {
+    const world = createWorld({ registry: tagRegistry({ app: tags(10) }), limits: { fanOutPageItems: 2 } })
+    const id = await failed(world, 10)
+    fail(world, 30)
+    const { send } = world.env.queue
+    world.env.queue.send = async (queue, messages) => {
+      if (queue === 'fan-out') await world.deliver('probe-bulk')
+      await send(queue, messages)
+    }
+    await retryExecution(TENANT, id, 'failed', world.env)
+    // Time for one page an invocation.
+    await world.deliver('fan-out', { remainingMs: () => 1_000 })
+    await world.deliver('probe-bulk')
+    await close(world)
+    expect(await read(world, id)).toMatchObject({ status: 'error', counts: { error: 10, total: 10 } })
+    expect(await children(world, id)).toHaveLength(20)
+  })
+
   it('of a stopped one goes on listing where it was cut, unless only what failed is asked for', async () => {
     const world = createWorld({ registry: tagRegistry({ app: tags(30) }), limits: { fanOutPageItems: 10 } })
     const id = await begin(world)
