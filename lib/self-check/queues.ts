@@ -1,5 +1,6 @@
 /** The queues as the protocol relies on them: there, hiding a message as long as a run may last, with dead letters. */
 import type { Clock } from '../clock.ts'
+import type { Limits } from '../config.ts'
 import { asLongshoreError } from '../errors.ts'
 import { LANES } from '../glossary.ts'
 import type { JobTypes } from '../job/environment.ts'
@@ -30,8 +31,9 @@ export async function checkQueues(env: {
   queue: Queue & QueueSetup
   clock: Clock
   types: JobTypes
+  limits: Pick<Limits, 'functionTimeoutSeconds'>
 }): Promise<{ check: Check; answered: Answered[] }> {
-  const expected = expectedOf(env.types)
+  const expected = expectedOf(env.types, env.limits)
   const answered: Answered[] = []
   const problems = await Promise.all(expected.map((one) => problemOf(one, env, answered)))
   const wrong = problems.filter((problem) => problem !== undefined)
@@ -42,11 +44,11 @@ export async function checkQueues(env: {
   return { check, answered }
 }
 
-function expectedOf(types: JobTypes): Expected[] {
+function expectedOf(types: JobTypes, { functionTimeoutSeconds }: Pick<Limits, 'functionTimeoutSeconds'>): Expected[] {
   const pools = [...types.values()].flatMap(({ type, limits }) => [
     ...LANES.map((lane) => ({
       queue: queueOf(type, lane),
-      timeoutSeconds: limits.timeoutSeconds,
+      timeoutSeconds: Math.min(limits.timeoutSeconds, functionTimeoutSeconds),
       deadLetters: deadLetterQueueOf(type),
     })),
     { queue: deadLetterQueueOf(type) },
