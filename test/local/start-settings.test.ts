@@ -10,6 +10,7 @@ describe('the settings of the local run', () => {
       demoPorts: [5001, 5002],
       dataDir: join(process.cwd(), '.longshore'),
       tickSeconds: 60,
+      workerProcesses: 0,
       registries: [],
     })
   })
