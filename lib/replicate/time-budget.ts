@@ -3,7 +3,11 @@ import type { Limits } from '../config.ts'
 import type { JobContext } from '../job/define.ts'
 import { onAbort } from '../net/abort.ts'
 
-/** Milliseconds kept for the hand-over itself, at most a tenth of the run: one write and cancelling sessions. */
+/**
+ * Milliseconds before the end by which everything is planned to be done, at most a tenth of the run. A third of it is
+ * the least slack of a request; what is late is cut only in the last third, because a chunk that is cut costs the whole
+ * session with docker-registry (found with the real one: the small chunks at the end of a run came late).
+ */
 const MARGIN_MS = 3_000
 /** Bytes per second before anything is known: wide area networks give 5 to 60 MB/s. */
 const ASSUMED_RATE = 5_000_000
@@ -40,7 +44,7 @@ export class TimeBudget {
     this.#marginMs = Math.min(MARGIN_MS, context.remainingMs() / 10)
     this.#startedAt = context.clock.now()
     this.#stopListening = onAbort(context.signal, (reason) => this.#controller.abort(reason))
-    context.clock.sleep(Math.max(0, this.#leftMs()), this.#timer.signal).then(() => {
+    context.clock.sleep(Math.max(0, context.remainingMs() - this.#marginMs / 3), this.#timer.signal).then(() => {
       if (this.#timer.signal.aborted) return
       this.#over = true
       this.#controller.abort(new Error('the time of this run is used'))
@@ -108,7 +112,8 @@ export class TimeBudget {
   /** Bytes one transfer moves in the time left, seen with caution. */
   #fitting(): number {
     const rate = this.rate || ASSUMED_RATE
-    return ((rate / this.#share()) * Math.max(0, this.#leftMs())) / 1_000 / CAUTION
+    const usableMs = Math.max(0, this.#leftMs() - this.#marginMs / 3)
+    return ((rate / this.#share()) * usableMs) / 1_000 / CAUTION
   }
 
   #share(): number {
