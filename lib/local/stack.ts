@@ -15,6 +15,7 @@ import { type DataLock, lockDataDir } from './data-lock.ts'
 import { DEMO_REPOSITORY, DEMO_TAG, seedDemo } from './demo/image.ts'
 import { showDemo, showWithoutDemo } from './demo/show.ts'
 import { startDynamo } from './dynamo.ts'
+import { expiry, lifecycleRules } from './expiry.ts'
 import { Functions, type ServerlessInstance } from './functions.ts'
 import { type Pollers, startPollers, tellProblem } from './pollers/start.ts'
 import { portError, requireFreePort } from './ports.ts'
@@ -30,6 +31,9 @@ const REGION = 'us-east-1'
 const ACCOUNT = '000000000000'
 /** How long running invocations may go on after a stop was asked; the whole end takes less than 2 s. */
 const GRACE_MS = 500
+/** How often what has expired is deleted, and how much of the table one look takes: all of 100,000 items in 17 hours. */
+const EXPIRY_SECONDS = 600
+const EXPIRY_MOST = 1_000
 /** How often it is asked whether the API answers already. */
 const ANSWER_POLL_MS = 50
 
@@ -54,6 +58,7 @@ export class LocalStack {
   #queueUrlPrefix = ''
   #sqs!: SQSClient
   #advisories!: AdvisoryBuilds
+  #expire: (() => Promise<unknown>) | undefined
   #pollers: Pollers | undefined
   #workers: WorkerProcesses | undefined
   #closing: Promise<void> | undefined
@@ -94,6 +99,14 @@ export class LocalStack {
     this.#functions = new Functions(this.#serverless)
     this.#functions.prepare(settings, this.#environment(settings, table, startedAt))
     this.#advisories = new AdvisoryBuilds(settings, this.#serverless.serviceDir)
+    // A server that the user named has a TTL of its own.
+    if (!settings.dynamoEndpoint) this.#expire = this.#expiry(table, resources, settings)
+  }
+
+  #expiry(table: string, resources: Resources, { dataDir }: Settings): () => Promise<unknown> {
+    const folder = join(dataDir, 'blobs')
+    const rules = lifecycleRules(resources)
+    return expiry({ client: new DynamoDBClient({}), table, folder, rules, clock: systemClock, most: EXPIRY_MOST })
   }
 
   async #startRegistries(settings: Settings): Promise<void> {
@@ -206,6 +219,7 @@ export class LocalStack {
         }),
       )
     }
+    if (this.#expire) this.#tickers.push(startTicker(EXPIRY_SECONDS, this.#expire, 'later'))
     const api = `http://127.0.0.1:${settings.port}`
     void Promise.all(firstTicks).then(() => this.#closing ?? tellSelfCheck(api))
     if (!settings.demoPorts) return showWithoutDemo(api)

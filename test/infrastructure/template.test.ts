@@ -5,9 +5,11 @@ import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { defaultLimits } from '../../lib/config.ts'
 import { FAN_OUT } from '../../lib/job/execution.ts'
 import { deadLetterQueueOf, queueOf } from '../../lib/job/message.ts'
 import { JOB_TYPES } from '../../lib/jobs.ts'
+import { lifecycleRules } from '../../lib/local/expiry.ts'
 import { TABLE, TTL_ATTRIBUTE } from '../../lib/store/table.ts'
 import { ROOT, sourceFiles } from '../architecture/sources.ts'
 import { actionsInBundle, actionsOfCode } from './calls.ts'
@@ -143,6 +145,14 @@ describe('the table', () => {
       PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
       SSESpecification: { SSEEnabled: true },
     })
+  })
+})
+
+describe('the bucket', () => {
+  test('keeps logs and reports a week longer than the history of jobs', () => {
+    expect(lifecycleRules(plain.template.Resources as never)).toEqual(
+      ['logs/', 'reports/'].map((prefix) => ({ prefix, days: defaultLimits.historyDays + 7 })),
+    )
   })
 })
 
