@@ -1,13 +1,12 @@
 /** The uploads of one replication that are open at the target: from the run before, and begun in this one. */
-import type { SavedUpload } from '../oci/uploads-saved.ts'
-import { cancelUpload } from '../oci/uploads-saved.ts'
-import type { End } from './copy.ts'
+import type { RegistryClient } from '../oci/types.ts'
+import { cancelUpload, type SavedUpload } from '../oci/uploads-saved.ts'
 
 export class OpenUploads {
-  readonly #target: End
+  readonly #target: { client: RegistryClient; repository: string }
   readonly #uploads: Map<string, SavedUpload>
 
-  constructor(target: End, saved: ReadonlyMap<string, SavedUpload>) {
+  constructor(target: { client: RegistryClient; repository: string }, saved: ReadonlyMap<string, SavedUpload>) {
     this.#target = target
     this.#uploads = new Map(saved)
   }

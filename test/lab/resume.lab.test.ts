@@ -5,12 +5,13 @@
  *   bash registries.sh /tmp/lab start && bash registries.sh /tmp/lab seed
  *   env LONGSHORE_LAB=1 $(bash registries.sh /tmp/lab env) npx vitest run test/lab/resume.lab.test.ts
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { memoryBlobs } from '../../lib/blobs/memory.ts'
@@ -23,12 +24,14 @@ import { type Environment, silentLog } from '../../lib/job/environment.ts'
 import { submit } from '../../lib/job/submit.ts'
 import { typesOf } from '../../lib/job/types.ts'
 import { work } from '../../lib/job/work.ts'
+import { startRegistry } from '../../lib/local/registry/server.ts'
 import { createOpenRegistry } from '../../lib/oci/open.ts'
 import { memoryQueue } from '../../lib/queue/memory.ts'
 import { systemRandom } from '../../lib/random.ts'
 import { replicate } from '../../lib/replicate/job.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
-import { blobsOf, digestBySkopeo, pullWithSkopeo, SOURCE, skipped, TARGET, tagged } from './lab.ts'
+import { digestOf } from '../oci/server.ts'
+import { blobsOf, SOURCE, skipped, TARGET, tagged } from './lab.ts'
 import type { Order, Told } from './replicate-process.ts'
 import { type Line, throttledLine } from './throttle.ts'
 
@@ -37,21 +40,44 @@ const IMAGE = 'lab/single'
 const BYTES_PER_SECOND = 25_000_000
 const FUNCTION_SECONDS = 6
 
-async function line(): Promise<Line> {
-  const made = await throttledLine(TARGET, BYTES_PER_SECOND)
+async function line(target = TARGET): Promise<Line> {
+  const made = await throttledLine(target, BYTES_PER_SECOND)
   onTestFinished(() => made.close())
   return made
+}
+
+/** The registry of the demo, on a disk, in this process. */
+async function embedded(): Promise<string> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'longshore-registry-'))
+  const running = await startRegistry({ dataDir })
+  onTestFinished(async () => {
+    await running.close()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+  return running.host
 }
 
 const sizeOf = async (): Promise<number> => [...(await blobsOf(SOURCE, IMAGE, '1')).values()].reduce((a, b) => a + b, 0)
 
 /** skopeo pulls it, which checks every digest, and sees the same manifest. */
-function expectWhole(repository: string): void {
+async function expectWhole(repository: string, target = TARGET): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'longshore-resume-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  expect(digestBySkopeo(`${TARGET}/${repository}:1`)).toBe(digestBySkopeo(`${SOURCE}/${IMAGE}:1`))
-  pullWithSkopeo(`${TARGET}/${repository}:1`, folder)
+  expect(await skopeoDigest(`${target}/${repository}:1`)).toBe(await skopeoDigest(`${SOURCE}/${IMAGE}:1`))
+  await skopeo(
+    'copy',
+    '--quiet',
+    '--src-tls-verify=false',
+    '--src-no-creds',
+    `docker://${target}/${repository}:1`,
+    `dir:${folder}`,
+  )
 }
+
+/** Not waited for synchronously: the registry it asks may live in this very process. */
+const skopeo = async (...args: string[]) => (await promisify(execFile)('skopeo', args, { encoding: 'buffer' })).stdout
+const skopeoDigest = async (image: string) =>
+  digestOf(await skopeo('inspect', '--raw', '--tls-verify=false', '--no-creds', `docker://${image}`))
 
 /** The production worker with ports in memory; every invocation has clients of its own. */
 function longshore() {
@@ -177,13 +203,18 @@ describe.skipIf(skipped)(`a layer of 300 MB over a narrow line${skipped}`, () =>
     expect([...seen].sort((a, b) => a - b)).toEqual(seen)
     expect(narrow.sent()).toBeLessThanOrEqual(size * 1.05)
     expect(result).toMatchObject({ blobs: { copied: 2 }, bytes: { copied: size } })
-    expectWhole(repository)
+    await expectWhole(repository)
   })
 
-  test('gets there though workers are killed in the middle', { timeout: 240_000 }, async () => {
-    const narrow = await line()
+  test.each([
+    // docker-registry forgets a session that is cut inside a chunk: that blob is begun anew.
+    { name: 'docker-registry', start: async () => TARGET, most: 3 },
+    { name: 'a registry that keeps what it got', start: embedded, most: 1.05 },
+  ])('gets into $name though workers are killed in the middle', { timeout: 240_000 }, async ({ start, most }) => {
+    const target = await start()
+    const narrow = await line(target)
     const repository = `resume/${randomUUID().slice(0, 8)}`
-    const digest = digestBySkopeo(`${SOURCE}/${IMAGE}:1`)
+    const digest = await skopeoDigest(`${SOURCE}/${IMAGE}:1`)
     let record: Json | undefined
     let runs = 0
     let peakMB = 0
@@ -212,7 +243,9 @@ describe.skipIf(skipped)(`a layer of 300 MB over a narrow line${skipped}`, () =>
     console.log(
       `${runs} processes, 2 killed, restarts ${restarts.join(' ')}, ${(narrow.sent() / size).toFixed(2)} of the bytes, ${peakMB} MB`,
     )
-    expectWhole(repository)
-    expect(peakMB).toBeLessThan(160)
+    await expectWhole(repository, target)
+    expect(narrow.sent()).toBeLessThanOrEqual(size * most)
+    // Flat: node alone has 50 to 80 MB, and the layer 300.
+    expect(peakMB).toBeLessThan(220)
   })
 })
