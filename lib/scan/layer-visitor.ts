@@ -3,19 +3,32 @@ import type { Limits } from '../config.ts'
 import { Gaps } from './gaps.ts'
 import { ANALYZER_VERSION, type FoundPackage, type LayerInventory } from './model.ts'
 import { OS_FILE_BYTES_MAX, OS_FILES } from './os.ts'
-import { Unreadable } from './packages/analyzer.ts'
+import { type Analyzer, type ReadingRoom, Unreadable } from './packages/analyzer.ts'
+import { EXECUTABLE_BYTES_MIN, ExecutableProbe, type ProbeResult, type Range } from './packages/executable.ts'
 import { ANALYZERS } from './packages/index.ts'
+import { OS_KINDS, PROGRAM_KINDS } from './packages/kinds.ts'
+import { isFileList, OwnedPaths } from './packages/owned.ts'
 import { unreadKind } from './packages/unread.ts'
 import { joinPath, nameOf, parentOf, showPath } from './paths.ts'
 import { isPlace } from './places.ts'
-import type { TarEntry, TarVisitor } from './tar.ts'
+import type { ContentSink, TarEntry, TarVisitor } from './tar.ts'
 import { Tree } from './tree.ts'
 
 /** What is known of a file. None of the fields: it only stands in the way of what was there. */
 interface Seen {
   packages?: FoundPackage[]
+  /** What could not be seen of it. */
+  gaps?: string[]
   os?: string
   unread?: string
+}
+
+/** What the first reading of a layer passed over and the second is for. */
+export interface SecondLook {
+  /** Files that hard links name. */
+  links: Set<string>
+  /** Parts of programs, by path. */
+  ranges: Map<string, Range>
 }
 
 const WHITEOUT = '.wh.'
@@ -28,20 +41,22 @@ export class LayerVisitor implements TarVisitor {
   readonly #whiteouts = new Set<string>()
   readonly #opaque = new Set<string>()
   readonly #gaps: Gaps
-  /** Contents asked for by a hard link that stands before or after them, in the second pass. */
-  readonly #linkTargets: ReadonlySet<string>
+  readonly #owned: OwnedPaths
+  /** In the second reading: what to look for. Contents may stand before or after the hard link that names them. */
+  readonly #look: SecondLook
   readonly #linkContents = new Map<string, Buffer>()
-  /** Hard links to files whose content was passed over, as target paths. */
-  readonly missingLinkTargets = new Set<string>()
+  /** What only another reading can give. */
+  readonly again: SecondLook = { links: new Set(), ranges: new Map() }
   #linkBytesLeft: number
   #pathBytesLeft: number
   #hasLinks = false
   #entries = 0
   #packages = 0
 
-  constructor(limits: Limits, linkTargets: ReadonlySet<string> = new Set()) {
+  constructor(limits: Limits, look: SecondLook = { links: new Set(), ranges: new Map() }) {
     this.#limits = limits
-    this.#linkTargets = linkTargets
+    this.#look = look
+    this.#owned = new OwnedPaths(limits.layerKeptPathBytesMax)
     this.#gaps = new Gaps(limits.gapsMax)
     this.#linkBytesLeft = limits.packageFileBytesMax
     this.#pathBytesLeft = limits.layerKeptPathBytesMax
@@ -51,7 +66,7 @@ export class LayerVisitor implements TarVisitor {
     this.#gaps.add(sentence)
   }
 
-  entry(entry: TarEntry): boolean {
+  entry(entry: TarEntry): boolean | ContentSink {
     this.#entries++
     const name = nameOf(entry.path)
     if (name.startsWith(WHITEOUT)) {
@@ -59,66 +74,110 @@ export class LayerVisitor implements TarVisitor {
       return false
     }
     if (entry.path === '') return false
+    const analyzer = analyzerOf(entry.path)
+    const unread = unreadKind(entry.path)
+    const database = analyzer !== undefined || unread !== undefined || OS_PATHS.has(entry.path)
     if (entry.type === 'directory') {
       // A directory where a database was, or where a link may lead to one.
-      if ((isPlace(entry.path) || wanted(entry.path)) && this.#keep(entry.path))
+      if ((isPlace(entry.path) || database) && this.#keep(entry.path))
         this.#tree.setDirectory(this.#land(entry.path), true)
       return false
     }
-    const database = wanted(entry.path)
-    if (!database && !isPlace(entry.path)) return this.#linkTargets.has(entry.path) && this.#wantLinked(entry)
+    if (!database) return this.#other(entry)
     if (!this.#keep(entry.path)) return false
     const path = this.#land(entry.path)
     if (entry.type === 'symlink') {
-      this.#symlink(path, entry)
+      this.#symlink(path, entry, analyzer !== undefined)
       return false
     }
-    if (entry.type === 'device') {
+    this.#tree.setFile(path, entry.type !== 'device' && unread ? { unread } : {})
+    if (entry.type === 'device') return false
+    if (unread) return this.#look.links.has(entry.path) && this.#wantLinked(entry)
+    if (entry.type === 'hardlink') {
+      this.#hardLink(path, entry)
+      return false
+    }
+    const why = refusal(entry, analyzer ? this.#limits[analyzer.bytesMax] : OS_FILE_BYTES_MAX)
+    if (why) this.#tree.setFile(path, { gaps: [why] })
+    return !why
+  }
+
+  /** What is no database by its path: a place to remember, a list of files, a program, a target of a link. */
+  #other(entry: TarEntry): boolean | ContentSink {
+    const linked = this.#look.links.has(entry.path)
+    if (isPlace(entry.path)) {
+      if (!this.#keep(entry.path)) return false
+      const path = this.#land(entry.path)
+      if (entry.type === 'symlink') {
+        this.#symlink(path, entry, false)
+        return false
+      }
       this.#tree.setFile(path, {})
-      return false
     }
-    const unread = unreadKind(entry.path)
-    this.#tree.setFile(path, unread ? { unread } : {})
-    if (unread || !database) return this.#linkTargets.has(entry.path) && this.#wantLinked(entry)
-    if (entry.type === 'file') return this.#fits(entry, bytesMaxOf(entry.path, this.#limits))
-    this.#hardLink(path, entry)
-    return false
+    if (entry.type === 'hardlink') this.#secondName(entry)
+    if (entry.type !== 'file') return false
+    if (linked) return this.#wantLinked(entry)
+    if (isFileList(entry.path)) return refusal(entry, this.#limits.packageListBytesMax) === undefined
+    if (!entry.executable || entry.sparse || entry.size < EXECUTABLE_BYTES_MIN) return false
+    const { path } = entry
+    return new ExecutableProbe(path, entry.size, {
+      limits: this.#limits,
+      range: this.#look.ranges.get(path),
+      done: (result) => this.#program(path, result),
+    })
   }
 
   content(entry: TarEntry, content: Buffer): void {
-    if (this.#linkTargets.has(entry.path)) this.#linkContents.set(entry.path, content)
-    if (wanted(entry.path)) this.#tree.setFile(this.#land(entry.path), this.#read(entry.path, content))
+    if (this.#look.links.has(entry.path)) this.#linkContents.set(entry.path, content)
+    if (isFileList(entry.path)) this.#owned.addList(content)
+    else if (OS_PATHS.has(entry.path) || analyzerOf(entry.path))
+      this.#tree.setFile(this.#land(entry.path), this.#read(entry.path, content))
   }
 
-  #fits(entry: TarEntry, bytesMax: number): boolean {
-    if (!entry.sparse && entry.size <= bytesMax) return true
-    const why = entry.sparse ? 'it is stored as a sparse file' : `it has more than ${bytesMax} bytes`
-    this.#gaps.add(`${showPath(entry.path)} was not read because ${why}`)
-    return false
+  #program(path: string, { packages, gaps, again }: ProbeResult): void {
+    if (again && this.#keep(path)) this.again.ranges.set(path, again)
+    if ((!packages && gaps.length === 0) || !this.#keep(path)) return
+    const seen: Seen = { packages: this.#count(packages ?? []) }
+    if (gaps.length > 0) seen.gaps = gaps
+    this.#tree.setFile(this.#land(path), seen)
   }
 
   #read(path: string, content: Buffer): Seen {
     if (OS_PATHS.has(path)) return { os: content.toString('utf8') }
-    const analyzer = ANALYZERS.find((candidate) => candidate.wants(path))
+    const analyzer = analyzerOf(path)
     if (!analyzer) return {}
+    const gaps: string[] = []
+    const room: ReadingRoom = {
+      limits: this.#limits,
+      gap: (sentence) => {
+        if (gaps.length <= this.#limits.gapsMax) gaps.push(sentence)
+      },
+      owns: this.#owned.add,
+    }
+    const seen: Seen = {}
     try {
-      const found = analyzer.read(path, content, (sentence) => this.#gaps.add(`${showPath(path)} ${sentence}`))
-      const room = Math.max(0, this.#limits.packagesMax - this.#packages)
-      if (found.length > room) {
-        this.#gaps.add(`the layer has more than ${this.#limits.packagesMax} packages; the rest was not judged`)
-        found.length = room
-      }
-      this.#packages += found.length
-      return { packages: found }
+      seen.packages = this.#count(analyzer.read(path, content, room))
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error
-      this.#gaps.add(`${showPath(path)} ${error.message}`)
-      return {}
+      gaps.push(error.message)
     }
+    if (gaps.length > 0) seen.gaps = gaps
+    return seen
   }
 
-  #symlink(path: string, entry: TarEntry): void {
-    if (ANALYZERS.some((analyzer) => analyzer.wants(entry.path)))
+  /** So many of the packages as the layer has room for. */
+  #count(found: FoundPackage[]): FoundPackage[] {
+    const room = Math.max(0, this.#limits.packagesMax - this.#packages)
+    if (found.length > room) {
+      this.#gaps.add(`the layer has more than ${this.#limits.packagesMax} packages; the rest was not judged`)
+      found.length = room
+    }
+    this.#packages += found.length
+    return found
+  }
+
+  #symlink(path: string, entry: TarEntry, database: boolean): void {
+    if (database && !SHARED_BY_LINKS.test(entry.path))
       this.#gaps.add(`${showPath(entry.path)} is a symbolic link and was not read`)
     // Inside node_modules links are how packages are shared; nothing is ever written through them.
     if (entry.path.includes('node_modules')) this.#tree.setFile(path, {})
@@ -133,18 +192,28 @@ export class LayerVisitor implements TarVisitor {
     const known = this.#linkContents.get(entry.link)
     const seen = this.#tree.get(this.#land(entry.link))
     if (known) this.#tree.setFile(path, this.#read(entry.path, known))
-    else if (seen?.packages || seen?.os !== undefined) {
+    else if (seen?.packages || seen?.gaps || seen?.os !== undefined) {
       const packages = seen.packages?.map((found) => ({ ...found, path: entry.path }))
       this.#tree.setFile(path, packages ? { ...seen, packages } : seen)
-    } else if (this.#linkTargets.has(entry.link)) {
+    } else if (this.#look.links.has(entry.link)) {
       this.#gaps.add(
         `${showPath(entry.path)} is a hard link to ${showPath(entry.link)}, which this layer does not hold`,
       )
-    } else if (this.#keep(entry.link)) this.missingLinkTargets.add(entry.link)
+    } else if (this.#keep(entry.link)) this.again.links.add(entry.link)
+  }
+
+  /** Of a program, which is no database by its path. */
+  #secondName(entry: TarEntry): void {
+    const seen = this.#tree.get(this.#land(entry.link))
+    if (!seen?.packages?.some(({ kind }) => PROGRAM_KINDS.has(kind)) || !this.#keep(entry.path)) return
+    const packages = seen.packages.map((found) => ({ ...found, path: entry.path }))
+    this.#tree.setFile(this.#land(entry.path), { ...seen, packages })
   }
 
   #wantLinked(entry: TarEntry): boolean {
-    if (entry.type !== 'file' || !this.#fits(entry, this.#limits.manifestFileBytesMax)) return false
+    const why = refusal(entry, this.#limits.packageFileBytesMax)
+    if (why) this.#gaps.add(`${showPath(entry.path)} ${why}`)
+    if (entry.type !== 'file' || why) return false
     this.#linkBytesLeft -= entry.size
     return this.#linkBytesLeft >= 0
   }
@@ -188,24 +257,38 @@ export class LayerVisitor implements TarVisitor {
       links: Object.fromEntries(this.#tree.links()),
       entries: this.#entries,
       bytes,
-      gaps: this.#gaps.list(),
+      gaps: [],
     }
+    let room = this.#limits.gapsMax
     for (const [path, seen] of this.#tree.values()) {
+      const owned = this.#owned.has(path) && !seen.packages?.some(({ kind }) => OS_KINDS.has(kind))
+      // What an OS package put there is judged by its distribution, whether it can be read or not.
+      if (seen.gaps && !owned) {
+        // So many stay with their files; of the rest it does not matter whether a later layer removes them.
+        room -= seen.gaps.length
+        inventory.fileGaps ??= {}
+        if (room >= 0) inventory.fileGaps[path] = seen.gaps
+        else for (const gap of seen.gaps) this.#gaps.add(`${showPath(path)} ${gap}`)
+      }
       if (seen.packages) {
         inventory.databases.push(path)
-        for (const found of seen.packages) inventory.packages.push(found.path === path ? found : { ...found, path })
+        for (const found of seen.packages) inventory.packages.push({ ...found, path, ...(owned ? { owned } : {}) })
       } else if (seen.os !== undefined) inventory.osFiles[path] = seen.os
       else if (seen.unread) inventory.unread[path] = seen.unread
       else inventory.shadows.push(path)
     }
+    inventory.gaps = this.#gaps.list()
     return inventory
   }
 }
 
-const wanted = (path: string) =>
-  OS_PATHS.has(path) || ANALYZERS.some((analyzer) => analyzer.wants(path)) || unreadKind(path) !== undefined
+/** Build systems put the same library at many places by links; the file itself is read where it is. */
+const SHARED_BY_LINKS = /\.[jwe]ar$|\.gemspec$/
 
-function bytesMaxOf(path: string, limits: Limits): number {
-  const analyzer = ANALYZERS.find((candidate) => candidate.wants(path))
-  return analyzer ? limits[analyzer.bytesMax] : OS_FILE_BYTES_MAX
+const analyzerOf = (path: string): Analyzer | undefined => ANALYZERS.find((analyzer) => analyzer.wants(path))
+
+/** Why the content of a file is not kept, or undefined when it is. */
+function refusal(entry: TarEntry, bytesMax: number): string | undefined {
+  if (entry.sparse) return 'was not read because it is stored as a sparse file'
+  return entry.size > bytesMax ? `was not read because it has more than ${bytesMax} bytes` : undefined
 }

@@ -24,7 +24,8 @@ export interface LayerSource {
 
 /**
  * Reads a layer. A hard link may name a file that came earlier and was not kept (pnpm links packages out of its
- * store): such layers, and only those, are read a second time for the files linked to.
+ * store), and a program may tell at its end where its list of crates was: such layers, and only those, are read a
+ * second time for what was passed over.
  *
  * @throws LongshoreError `digest-mismatch` when the archive is not the diffID's, `layer-invalid`, `layer-too-large`,
  * `unsupported-media-type`, and what `open` and its stream throw
@@ -33,8 +34,8 @@ export async function readLayer(source: LayerSource, limits: Limits): Promise<La
   try {
     const visitor = new LayerVisitor(limits)
     const first = await pass(source, limits, visitor)
-    if (visitor.missingLinkTargets.size > 0) {
-      const second = new LayerVisitor(limits, visitor.missingLinkTargets)
+    if (visitor.again.links.size > 0 || visitor.again.ranges.size > 0) {
+      const second = new LayerVisitor(limits, visitor.again)
       await pass(source, limits, second)
       return second.inventory(source.diffId, first)
     }

@@ -9,6 +9,7 @@ import { affectedBy } from './affected.ts'
 import { distributionOf } from './distribution.ts'
 import { type Flaw, flawsOf, type Hit } from './flaws.ts'
 import type { ImageInventory, ImagePackage } from './model.ts'
+import { OS_KINDS } from './packages/kinds.ts'
 import { packageUrl } from './purl.ts'
 import { cvssScore, severityOfScore, severityOfWord } from './severity.ts'
 import { comparatorOf } from './versions/index.ts'
@@ -122,27 +123,36 @@ class Matcher {
     this.#database = database
   }
 
-  flaws(ecosystem: string, name: string, version: string): Promise<Flaw[]> {
-    const key = `${ecosystem}\n${name}\n${version}`
+  flaws(ecosystems: readonly string[], name: string, version: string): Promise<Flaw[]> {
+    const key = `${ecosystems[0]}\n${name}\n${version}`
     let found = this.#flaws.get(key)
     if (!found) {
-      found = this.#match(ecosystem, name, version)
+      found = this.#match(ecosystems, name, version)
       this.#flaws.set(key, found)
     }
     return found
   }
 
-  async #match(ecosystem: string, name: string, version: string): Promise<Flaw[]> {
-    const compare = comparatorOf(ecosystem)
-    if (!compare) return []
+  async #match(ecosystems: readonly string[], name: string, version: string): Promise<Flaw[]> {
     const hits: Hit[] = []
-    for (const match of await this.#database.lookup(ecosystem, name)) {
-      const affected = affectedBy(match, version, compare)
-      const details = affected && (await this.#database.details(ecosystem, match.id))
-      if (details) hits.push({ details, ...affected })
+    for (const ecosystem of ecosystems) {
+      const compare = comparatorOf(ecosystem)
+      if (!compare) continue
+      for (const match of await this.#database.lookup(ecosystem, name)) {
+        const affected = affectedBy(match, version, compare)
+        const details = affected && (await this.#database.details(ecosystem, match.id))
+        if (details) hits.push({ details, ...affected })
+      }
     }
     return flawsOf(hits)
   }
+}
+
+/** How one kind of package is judged. */
+interface Judge {
+  ecosystems: readonly string[]
+  /** What advisories call the package. */
+  subject(found: ImagePackage): { name: string; version: string }
 }
 
 function entry(found: ImagePackage, os: ImageInventory['os']): PackageEntry {
@@ -150,44 +160,75 @@ function entry(found: ImagePackage, os: ImageInventory['os']): PackageEntry {
     name: found.name,
     version: found.version,
     purl: packageUrl(found, os),
-    path: found.path,
+    path: found.member ? `${found.path}!/${found.member}` : found.path,
     layer: found.layer,
     ...(found.source ? { source: { name: found.source.name, version: found.source.version } } : {}),
   }
 }
 
-/** Packages in one order, each once, with the ecosystem that judges them. */
-function entries(inventory: ImageInventory, ecosystems: Map<ImagePackage['kind'], string>) {
+/** Packages in one order, each once. */
+function entries(packages: readonly ImagePackage[], os: ImageInventory['os']) {
   const seen = new Set<string>()
-  return inventory.packages
-    .map((found) => ({ entry: entry(found, inventory.os), ecosystem: ecosystems.get(found.kind) }))
+  return packages
+    .map((found) => ({ found, entry: entry(found, os) }))
     .sort((a, b) => byText(a.entry.purl, b.entry.purl) || byText(a.entry.path, b.entry.path))
     .filter(({ entry: { purl, path } }) => !seen.has(`${purl}\n${path}`) && seen.add(`${purl}\n${path}`))
 }
 
-/** Which ecosystem judges each kind of package, and what stays unjudged. */
-function judge(inventory: ImageInventory, database: AdvisoryDatabase) {
-  const ecosystems = new Map<ImagePackage['kind'], string>()
+const itself = ({ name, version }: ImagePackage) => ({ name, version })
+
+/** Go's advisories leave the `v` of a module's version out. */
+const goModule = ({ name, version }: ImagePackage) => ({ name, version: version.replace(/^v(?=\d)/, '') })
+
+const LANGUAGES: readonly [ImagePackage['kind'], string, Judge['subject']][] = [
+  ['npm', 'npm', itself],
+  ['python', 'PyPI', itself],
+  ['gem', 'RubyGems', itself],
+  ['composer', 'Packagist', itself],
+  ['nuget', 'NuGet', itself],
+  ['maven', 'Maven', itself],
+  ['go', 'Go', goModule],
+  ['cargo', 'crates.io', itself],
+]
+
+/** What of an image is judged and how, and what stays unjudged. */
+interface Judgement {
+  packages: ImagePackage[]
+  judges: Map<ImagePackage['kind'], Judge>
+  gaps: string[]
+}
+
+function judge(inventory: ImageInventory, database: AdvisoryDatabase, ownedJudged: boolean): Judgement {
+  const judges: Judgement['judges'] = new Map()
   const gaps = [...inventory.gaps]
   const kinds = new Set(inventory.packages.map(({ kind }) => kind))
   const noData = (ecosystem: string, what: string) =>
     `Revision ${database.revision} holds no advisories for ${ecosystem}, so ${what} cannot be judged`
   const distribution = distributionOf(inventory.os)
+  let osJudged = false
   if ('gap' in distribution) gaps.push(distribution.gap)
   else {
-    const { family, ecosystem } = distribution
-    ecosystems.set(family, ecosystem)
-    if (!database.covers(ecosystem)) gaps.push(noData(ecosystem, 'OS packages'))
+    const { family, ecosystems, subject } = distribution
+    const name = ecosystems[0]!
+    judges.set(family, { ecosystems, subject: (found) => (subject === 'binary' ? found : (found.source ?? found)) })
+    const covered = ecosystems.some((ecosystem) => database.covers(ecosystem))
+    if (!covered) gaps.push(noData(name, 'OS packages'))
     if (!kinds.has(family))
-      gaps.push(`The image is ${ecosystem}, but it holds no ${family} database, so its OS packages are not known`)
-    const other = family === 'dpkg' ? 'apk' : 'dpkg'
-    if (kinds.has(other)) gaps.push(`Packages of ${other} in an image of ${ecosystem} cannot be judged`)
+      gaps.push(`The image is ${name}, but it holds no ${family} database, so its OS packages are not known`)
+    for (const other of OS_KINDS)
+      if (other !== family && kinds.has(other))
+        gaps.push(`Packages of ${other} in an image of ${name} cannot be judged`)
+    osJudged = covered && kinds.has(family)
   }
-  if (kinds.has('npm')) {
-    ecosystems.set('npm', 'npm')
-    if (!database.covers('npm')) gaps.push(noData('npm', 'npm packages'))
+  // Only where the distribution's advisories speak for them; else both views are better than none.
+  const packages = inventory.packages.filter(({ owned }) => !owned || ownedJudged || !osJudged)
+  const languages = new Set(packages.map(({ kind }) => kind))
+  for (const [kind, ecosystem, subject] of LANGUAGES) {
+    if (!languages.has(kind)) continue
+    judges.set(kind, { ecosystems: [ecosystem], subject })
+    if (!database.covers(ecosystem)) gaps.push(noData(ecosystem, `${ecosystem} packages`))
   }
-  return { ecosystems, gaps: [...new Set(gaps)] }
+  return { packages, judges, gaps: [...new Set(gaps)] }
 }
 
 /**
@@ -198,21 +239,25 @@ export async function buildReport(options: {
   image: string
   inventory: ImageInventory
   database: AdvisoryDatabase
+  /** Whether language packages that an OS package installed are judged by their own ecosystem too. */
+  ownedJudged?: boolean
 }): Promise<Report> {
-  const { image, inventory, database } = options
+  const { image, inventory, database, ownedJudged = false } = options
   const { os } = inventory
   const artifact = inventory.kind === 'artifact'
-  const { ecosystems, gaps } = artifact
-    ? { ecosystems: new Map<ImagePackage['kind'], string>(), gaps: [...inventory.gaps] }
-    : judge(inventory, database)
+  const { packages, judges, gaps }: Judgement = artifact
+    ? { packages: [], judges: new Map(), gaps: [...inventory.gaps] }
+    : judge(inventory, database, ownedJudged)
   const matcher = new Matcher(database)
-  const packages: PackageEntry[] = []
+  const listed: PackageEntry[] = []
   const findings: Finding[] = []
-  for (const { entry: pack, ecosystem } of artifact ? [] : entries(inventory, ecosystems)) {
-    packages.push(pack)
-    if (!ecosystem) continue
-    const { name, version } = pack.source ?? pack
-    for (const flaw of await matcher.flaws(ecosystem, name, version)) findings.push(finding(flaw, pack, ecosystem))
+  for (const { found, entry: pack } of entries(packages, os)) {
+    listed.push(pack)
+    const by = judges.get(found.kind)
+    if (!by) continue
+    const { name, version } = by.subject(found)
+    const flaws = await matcher.flaws(by.ecosystems, name, version)
+    for (const flaw of flaws) findings.push(finding(flaw, pack, by.ecosystems[0]!))
   }
   findings.sort(byRisk)
   const summary = Object.fromEntries(SEVERITIES.map((severity) => [severity, 0])) as SeverityCounts
@@ -229,7 +274,7 @@ export async function buildReport(options: {
     gaps,
     summary,
     fixable: findings.filter(({ fixedVersion }) => fixedVersion !== undefined).length,
-    packages,
+    packages: listed,
     findings,
   }
 }

@@ -14,6 +14,7 @@ interface Visible {
   packages?: ImagePackage[]
   os?: string
   unread?: string
+  gaps?: string[]
 }
 
 /** What the merge can say of an image; the rest of an `ImageInventory` comes from its manifest. */
@@ -41,6 +42,7 @@ export function mergeLayers(layers: readonly LayerInventory[], limits: Limits): 
   const unread = new Map<string, string[]>()
   for (const [path, seen] of tree.values()) {
     if (seen.os !== undefined) osFiles[path] = seen.os
+    for (const gap of seen.gaps ?? []) gaps.add(`${showPath(path)} ${gap}`)
     if (seen.unread) unread.set(seen.unread, [...(unread.get(seen.unread) ?? []), path])
     for (const found of seen.packages ?? []) packages.push(found)
   }
@@ -77,6 +79,10 @@ function apply(tree: Tree<Visible>, layer: LayerInventory): void {
     }))
     tree.setFile(place, { packages })
   }
+  for (const [path, found] of Object.entries(layer.fileGaps ?? {})) {
+    const place = tree.land(path)
+    tree.setFile(place, { ...tree.get(place), gaps: found })
+  }
 }
 
 const byLength = (paths: readonly string[]) => [...paths].sort((a, b) => a.length - b.length)
@@ -85,12 +91,20 @@ const identity = (found: FoundPackage) => `${found.name}\0${found.version}\0${fo
 
 function unreadGap(kind: string, paths: string[]): string {
   const more = paths.length > 1 ? ` and ${paths.length - 1} more` : ''
-  return `${kind} packages are not read yet: ${showPath(paths[0]!)}${more}`
+  return `${kind} packages are not read: ${showPath(paths[0]!)}${more}`
 }
+
+const OS_DATABASES = [
+  'var/lib/dpkg/status',
+  'lib/apk/db/installed',
+  'usr/lib/apk/db/installed',
+  'var/lib/rpm/Packages',
+  'usr/lib/sysimage/rpm/rpmdb.sqlite',
+]
 
 /** Databases that a link leads to a place where no analyzer looks for them. */
 function* misplaced(tree: Tree<Visible>): Generator<string> {
-  for (const path of ['var/lib/dpkg/status', 'lib/apk/db/installed', 'usr/lib/apk/db/installed']) {
+  for (const path of OS_DATABASES) {
     const real = tree.resolve(path, 'follow')
     if (real === path || ANALYZERS.some((analyzer) => analyzer.wants(real))) continue
     if (!tree.get(real)?.packages)

@@ -1,17 +1,21 @@
 /** What a scan keeps: layer inventories by diffID and image inventories by manifest digest. */
 
 /** Rises when the same bytes may give another inventory: it is part of every inventory's key. */
-export const ANALYZER_VERSION = 1
+export const ANALYZER_VERSION = 2
 
 /** A package as its database tells it. `ecosystem` of OS packages is decided by the image's os-release, not here. */
 export interface FoundPackage {
-  kind: 'dpkg' | 'apk' | 'npm'
+  kind: 'dpkg' | 'apk' | 'rpm' | 'npm' | 'python' | 'gem' | 'composer' | 'nuget' | 'maven' | 'go' | 'cargo'
   name: string
   version: string
   architecture?: string
   source?: { name: string; version: string }
   /** Path of the file that told us, normalised, no leading slash. */
   path: string
+  /** Inside an archive: the archive in it that told us, `BOOT-INF/lib/a.jar!/b.jar`. */
+  member?: string
+  /** An OS package put the file there: its distribution judges it. */
+  owned?: true
 }
 
 /** What one layer says, before whiteouts are applied. A few KB. */
@@ -21,8 +25,10 @@ export interface LayerInventory {
   packages: FoundPackage[]
   /** Every package database file of this layer, with or without packages: it replaces the lower layers' file. */
   databases: string[]
-  /** Package databases and archives that no analyzer reads (rpm, jars, ...), by path: what they are. */
+  /** Package databases that no analyzer reads (pacman, ...), by path: what they are. */
   unread: Record<string, string>
+  /** What could not be seen of single files, by path: a later layer may remove them. */
+  fileGaps?: Record<string, string[]>
   /** os-release (and its fallbacks) by path, as text up to 64 KiB. */
   osFiles: Record<string, string>
   /** Paths removed from lower layers. */
@@ -37,6 +43,7 @@ export interface LayerInventory {
   links: Record<string, string>
   entries: number
   bytes: number
+  /** What could not be seen of the layer itself. */
   gaps: string[]
 }
 

@@ -8,8 +8,8 @@
  *   of directories full of programs and settings;
  * - inside `node_modules`, what stands where a package may stand.
  *
- * What slips through is a file deeper than that which replaces a whole directory with packages beneath: those packages
- * are then still reported. The error is towards reporting too much, never towards "clean".
+ * What slips through is a file deeper than that which replaces a whole directory with packages beneath, or a
+ * program that replaces one with a list of modules: those packages are then still reported. The error is towards reporting too much, never towards "clean".
  */
 import { OS_FILES } from './os.ts'
 
@@ -19,7 +19,10 @@ const DATABASES = [
   'lib/apk/db/installed',
   'usr/lib/apk/db/installed',
   'var/lib/rpm/rpmdb.sqlite',
+  'var/lib/rpm/Packages',
+  'var/lib/rpm/Packages.db',
   'usr/lib/sysimage/rpm/rpmdb.sqlite',
+  'usr/lib/sysimage/rpm/Packages.db',
   'usr/local/lib/node_modules/x',
   ...OS_FILES,
 ]

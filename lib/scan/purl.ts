@@ -1,4 +1,4 @@
-/** Package URLs (purl-spec, types deb, apk, npm) of what a scan finds. */
+/** Package URLs (purl-spec) of what a scan finds. */
 import type { FoundPackage } from './model.ts'
 
 /** Percent-encodes as the purl specification asks: all but unreserved characters and the colon. */
@@ -7,22 +7,61 @@ const encode = (text: string) =>
     .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%3A', ':')
 
+const encodePath = (path: string) => path.split('/').map(encode).join('/')
+
+/** Type of each kind and, for OS packages, the namespace when the image does not tell its distribution. */
+const OS_TYPES: Partial<Record<FoundPackage['kind'], [type: string, namespace: string]>> = {
+  dpkg: ['deb', 'debian'],
+  apk: ['apk', 'alpine'],
+  rpm: ['rpm', 'redhat'],
+}
+const TYPES: Partial<Record<FoundPackage['kind'], string>> = { python: 'pypi', go: 'golang' }
+
+/** Namespaces of rpm packages that differ from the id in os-release, as other tools write them. */
+const NAMESPACES: ReadonlyMap<string, string> = new Map([
+  ['rhel', 'redhat'],
+  ['ol', 'oracle'],
+  ['amzn', 'amazon'],
+  ['sles', 'suse'],
+  ['opensuse-leap', 'opensuse'],
+  ['opensuse-tumbleweed', 'opensuse'],
+])
+
 /**
- * The package URL of a package in an image. The namespace of OS packages is the distribution's id, `debian` or
- * `alpine` when the image does not tell; the distribution and its version are the qualifier `distro`.
+ * The package URL of a package in an image. The namespace of OS packages is the distribution's; the distribution and
+ * its version are the qualifier `distro`.
  *
  * @example packageUrl(found, { id: 'debian', version: '12' }) // pkg:deb/debian/glibc@2.36-9?arch=amd64&distro=debian-12
  */
 export function packageUrl(found: FoundPackage, os?: { id: string; version: string }): string {
-  if (found.kind === 'npm') {
-    const slash = found.name.startsWith('@') ? found.name.indexOf('/') : -1
-    const namespace = slash > 0 ? `${encode(found.name.slice(0, slash))}/` : ''
-    return `pkg:npm/${namespace}${encode(found.name.slice(slash + 1))}@${encode(found.version)}`
-  }
-  const [type, fallback] = found.kind === 'dpkg' ? ['deb', 'debian'] : ['apk', 'alpine']
+  const type = OS_TYPES[found.kind]
+  return type ? osPackageUrl(found, type, os) : languagePackageUrl(found)
+}
+
+function osPackageUrl(
+  found: FoundPackage,
+  [type, fallback]: [string, string],
+  os: { id: string; version: string } | undefined,
+): string {
   const qualifiers: string[] = []
   if (found.architecture) qualifiers.push(`arch=${encode(found.architecture)}`)
   if (os) qualifiers.push(`distro=${encode(os.version ? `${os.id}-${os.version}` : os.id)}`)
-  const name = `pkg:${type}/${encode((os?.id ?? fallback).toLowerCase())}/${encode(found.name)}@${encode(found.version)}`
-  return qualifiers.length ? `${name}?${qualifiers.join('&')}` : name
+  let version = found.version
+  const epoch = found.kind === 'rpm' ? /^(\d+):/.exec(version) : null
+  if (epoch) {
+    version = version.slice(epoch[0].length)
+    qualifiers.push(`epoch=${epoch[1]}`)
+  }
+  const id = os ? os.id.toLowerCase() : fallback
+  const namespace = encode(found.kind === 'rpm' ? (NAMESPACES.get(id) ?? id) : id)
+  const url = `pkg:${type}/${namespace}/${encode(found.name)}@${encode(version)}`
+  return qualifiers.length ? `${url}?${qualifiers.join('&')}` : url
+}
+
+function languagePackageUrl({ kind, name, version }: FoundPackage): string {
+  // PyPI's names are compared without case; the specification wants them so.
+  const spelled =
+    kind === 'python' ? name.toLowerCase().replaceAll('_', '-') : kind === 'composer' ? name.toLowerCase() : name
+  const path = kind === 'maven' ? spelled.replace(':', '/') : spelled
+  return `pkg:${TYPES[kind] ?? kind}/${encodePath(path)}@${encode(version)}`
 }

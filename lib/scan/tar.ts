@@ -21,11 +21,21 @@ export interface TarEntry {
   link: string
   /** The stored content is not the file's content. */
   sparse: boolean
+  /** Some user may execute it. */
+  executable: boolean
+}
+
+/** Takes the content of an entry as it streams by. */
+export interface ContentSink {
+  /** The chunk is not to be kept. False when the rest is not wanted; then `end` is not called. */
+  push(chunk: Buffer): boolean
+  /** The content is complete. */
+  end(): void
 }
 
 export interface TarVisitor {
-  /** Called at each header; true asks for the content, which then comes whole and once. */
-  entry(entry: TarEntry): boolean
+  /** Called at each header; true asks for the content, which then comes whole and once. A sink gets it in pieces. */
+  entry(entry: TarEntry): boolean | ContentSink
   content(entry: TarEntry, content: Buffer): void
   /** An entry that no container could have, in one sentence; it is passed over. */
   refused(sentence: string): void
@@ -55,6 +65,8 @@ export class TarWalker {
   #body: Buffer | undefined
   #bodyFilled = 0
   #reading: Reading = 'content'
+  #sink: ContentSink | undefined
+  #sinkLeft = 0
   #current: TarEntry | undefined
   #pax: Map<string, string> | undefined
   #longPath: string | undefined
@@ -85,6 +97,10 @@ export class TarWalker {
         this.#bodyFilled += count
         at += count
         if (this.#bodyFilled === this.#body.length) this.#finishBody()
+      } else if (this.#sink) {
+        const count = Math.min(this.#sinkLeft, end - at)
+        this.#pour(chunk.subarray(at, at + count))
+        at += count
       } else if (this.#blockFilled === 0 && end - at >= BLOCK) {
         this.#take(chunk, at)
         at += BLOCK
@@ -104,7 +120,7 @@ export class TarWalker {
   end(): void {
     const meta = this.#pax ?? this.#longPath ?? this.#longLink ?? this.#sparseBytes
     if (this.#zeroBlocks === 2) return
-    if (this.#skip > 0 || this.#body || this.#blockFilled > 0 || meta !== undefined)
+    if (this.#skip > 0 || this.#body || this.#sink || this.#blockFilled > 0 || meta !== undefined)
       throw this.#invalid('stops in the middle of an entry; the layer was cut')
   }
 
@@ -188,18 +204,44 @@ export class TarWalker {
     const sparseName = pax?.get('GNU.sparse.name')
     if (sparse && sparseName !== undefined && this.#longPath === undefined) path = sparseName
     this.#pax = this.#longPath = this.#longLink = undefined
+    const executable = isExecutable(block, at)
 
     if (oldSparse && block[at + 482] !== 0) {
-      this.#enter(path, link, type, bytes, true)
+      this.#enter(path, link, type, bytes, true, executable)
       this.#sparseBytes = bytes
       return
     }
-    if (this.#enter(path, link, type, bytes, sparse) && !sparse) this.#read('content', bytes)
-    else this.#skip = padded(bytes)
+    const wanted = this.#enter(path, link, type, bytes, sparse, executable)
+    if (!wanted || sparse) this.#skip = padded(bytes)
+    else if (wanted === true) this.#read('content', bytes)
+    else {
+      this.#sink = wanted
+      this.#sinkLeft = bytes
+      this.#skip = 0
+      if (bytes === 0) this.#pour(Buffer.alloc(0))
+    }
   }
 
-  /** Shows the entry to the visitor; true when its content is wanted. */
-  #enter(path: string, link: string, type: TarEntry['type'], size: number, sparse: boolean): boolean {
+  #pour(chunk: Buffer): void {
+    const sink = this.#sink!
+    this.#sinkLeft -= chunk.length
+    const more = sink.push(chunk)
+    if (more && this.#sinkLeft > 0) return
+    this.#sink = undefined
+    const size = this.#current!.size
+    this.#skip = this.#sinkLeft + padded(size) - size
+    if (more) sink.end()
+  }
+
+  /** Shows the entry to the visitor; true or a sink when its content is wanted. */
+  #enter(
+    path: string,
+    link: string,
+    type: TarEntry['type'],
+    size: number,
+    sparse: boolean,
+    executable: boolean,
+  ): boolean | ContentSink {
     const max = this.#limits.pathBytesMax
     // A UTF-16 unit is at most three bytes, so the exact count is needed for long paths only.
     if (path.length * 3 > max && Buffer.byteLength(path) > max) {
@@ -212,7 +254,7 @@ export class TarWalker {
       this.#visitor.refused(`an entry was ignored because its path leaves the image: ${showPath(path)}`)
       return false
     }
-    this.#current = { path: normal, type, size, link: target, sparse }
+    this.#current = { path: normal, type, size, link: target, sparse, executable }
     return this.#visitor.entry(this.#current)
   }
 
@@ -275,6 +317,13 @@ const padded = (size: number) => Math.ceil(size / BLOCK) * BLOCK
 
 const isUstar = (block: Buffer, at: number) =>
   block[at + 257] === 0x75 && block.toString('latin1', at + 257, at + 263) === 'ustar\0'
+
+/** Whether one of the last three octal digits of the mode is odd. Nobody refuses an archive for its modes. */
+function isExecutable(block: Buffer, at: number): boolean {
+  let end = at + 107
+  while (end > at + 100 && (block[end]! < 0x30 || block[end]! > 0x37)) end--
+  return ((block[end]! | block[end - 1]! | block[end - 2]!) & 1) === 1
+}
 
 function isZero(block: Buffer, at: number): boolean {
   for (let i = at; i < at + BLOCK; i++) if (block[i] !== 0) return false

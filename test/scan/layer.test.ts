@@ -6,6 +6,7 @@ import { defaultLimits } from '../../lib/config.ts'
 import { LongshoreError } from '../../lib/errors.ts'
 import { tarOf, zstdFrame } from '../../lib/local/demo/build.ts'
 import { readLayer } from '../../lib/scan/layer.ts'
+import { mergeLayers } from '../../lib/scan/merge.ts'
 import { ANALYZER_VERSION } from '../../lib/scan/model.ts'
 import { body, END, file, header, inventoryOf, sha256 } from './archives.ts'
 
@@ -115,9 +116,9 @@ describe('reading a layer', () => {
       defaultLimits,
     )
     expect(inventory.packages.map(({ name }) => name)).toEqual(['small'])
-    expect(inventory.gaps).toEqual([
-      '"app/node_modules/huge/package.json" was not read because it has more than 1048576 bytes',
-    ])
+    expect(inventory.fileGaps).toEqual({
+      'app/node_modules/huge/package.json': ['was not read because it has more than 1048576 bytes'],
+    })
     // It still hides whatever a lower layer has there.
     expect(inventory.shadows).toEqual(['app/node_modules/huge/package.json'])
   })
@@ -128,25 +129,33 @@ describe('reading a layer', () => {
       tarOf([...bad, { path: 'node_modules/ok/package.json', content: manifest('ok', '1') }]),
     )
     expect(inventory.packages).toHaveLength(1)
-    expect(inventory.gaps).toHaveLength(defaultLimits.gapsMax + 1)
-    expect(inventory.gaps[0]).toBe('"node_modules/p0/package.json" is not JSON')
-    expect(inventory.gaps.at(-1)).toBe('30 more such places are not listed')
+    expect(Object.keys(inventory.fileGaps!)).toHaveLength(defaultLimits.gapsMax)
+    const { gaps } = mergeLayers([inventory], defaultLimits)
+    expect(gaps).toHaveLength(defaultLimits.gapsMax + 1)
+    expect(gaps).toContain('"node_modules/p10/package.json" is not JSON')
+    expect(gaps.at(-1)).toBe('30 more such places are not listed')
   })
 
-  test('says that it does not read rpm, Java and Python packages', async () => {
+  test('says of each database that it cannot be read, but not of those that an OS package owns', async () => {
     const inventory = await inventoryOf(
       tarOf([
         { path: 'var/lib/rpm/rpmdb.sqlite', content: 'x' },
         { path: 'opt/app/app.jar', content: 'x' },
         { path: 'usr/local/lib/python3.11/site-packages/flask-1.0.dist-info/METADATA', content: 'x' },
         { path: 'usr/lib/python3/dist-packages/six-1.0.egg-info', content: 'owned by dpkg' },
+        {
+          path: 'var/lib/dpkg/info/python3-six.list',
+          content: '/.\n/usr/lib/python3/dist-packages/six-1.0.egg-info\n',
+        },
+        { path: 'var/lib/pacman/local/zlib-1.3-1/desc', content: '%NAME%' },
       ]),
     )
-    expect(inventory.unread).toEqual({
-      'opt/app/app.jar': 'Java',
-      'usr/local/lib/python3.11/site-packages/flask-1.0.dist-info/METADATA': 'Python',
-      'var/lib/rpm/rpmdb.sqlite': 'rpm',
+    expect(inventory.fileGaps).toEqual({
+      'opt/app/app.jar': ['is not a zip archive, or was cut'],
+      'usr/local/lib/python3.11/site-packages/flask-1.0.dist-info/METADATA': ['has no name or version'],
+      'var/lib/rpm/rpmdb.sqlite': ['is an rpm database of a format that is not known'],
     })
+    expect(inventory.unread).toEqual({ 'var/lib/pacman/local/zlib-1.3-1/desc': 'pacman' })
   })
 
   test('follows hard links to files it kept, and reads the layer again for those it did not', async () => {

@@ -96,7 +96,8 @@ describe('merging layers', () => {
       [
         { path: 'etc/os-release', content: 'ID=debian\nVERSION_ID=11' },
         { path: 'opt/a.jar', content: 'x' },
-        { path: 'opt/b.jar', content: 'x' },
+        { path: 'var/lib/pacman/local/a/desc', content: 'x' },
+        { path: 'var/lib/pacman/local/b/desc', content: 'x' },
         { path: 'var/lib/rpm/rpmdb.sqlite', content: 'x' },
       ],
       [
@@ -106,7 +107,10 @@ describe('merging layers', () => {
       ],
     )
     expect(merged.os).toEqual({ id: 'debian', version: '12' })
-    expect(merged.gaps).toEqual(['Java packages are not read yet: "opt/a.jar" and 1 more'])
+    expect(merged.gaps).toEqual([
+      '"opt/a.jar" is not a zip archive, or was cut',
+      'pacman packages are not read: "var/lib/pacman/local/a/desc" and 1 more',
+    ])
   })
 
   test('says when a link leads the package database to a place where it is not read', async () => {

@@ -1,5 +1,5 @@
 /** What an analyzer of one kind of package database is. */
-import type { LimitName } from '../../config.ts'
+import type { LimitName, Limits } from '../../config.ts'
 import type { FoundPackage } from '../model.ts'
 
 export interface Analyzer {
@@ -9,10 +9,19 @@ export interface Analyzer {
   /** Larger files are not read, which is told as a gap. */
   bytesMax: LimitName
   /**
-   * The packages of one file. `gap` takes a sentence about each entry that cannot be read.
+   * The packages of one file; what cannot be read of it is told in the room.
    * @throws Unreadable when nothing of the file can be read
    */
-  read(path: string, content: Buffer, gap: (sentence: string) => void): FoundPackage[]
+  read(path: string, content: Buffer, room: ReadingRoom): FoundPackage[]
+}
+
+/** What an analyzer may use beside the file, and where it leaves what it has to say beside the packages. */
+export interface ReadingRoom {
+  limits: Limits
+  /** A sentence about an entry that cannot be read; the path of the file is put before it. */
+  gap(sentence: string): void
+  /** A file that an OS package put there, as its database has it, with or without a leading slash. */
+  owns(path: string): void
 }
 
 /** The file is not what its path says; becomes a gap, never a failed scan. */
@@ -22,3 +31,13 @@ const FIELD = /^[^\s\x00-\x1f\x7f]{1,256}$/
 
 /** A name or version as databases write them: no white space or control characters, at most 256 characters. */
 export const isField = (value: unknown): value is string => typeof value === 'string' && FIELD.test(value)
+
+/** Runs a reader of a binary format; a place outside the file is damage of the file, not a fault of ours. */
+export function readingBinary<T>(what: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof RangeError) throw new Unreadable(`is not a whole ${what}`)
+    throw error
+  }
+}

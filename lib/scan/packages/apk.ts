@@ -9,7 +9,7 @@ export const apk: Analyzer = {
   kind: 'apk',
   wants: (path) => PATHS.has(path),
   bytesMax: 'packageFileBytesMax',
-  read: (path, content, gap) => {
+  read: (path, content, { gap, owns }) => {
     if (content.includes(0)) throw new Unreadable('is not a text file')
     const packages: FoundPackage[] = []
     let fields = new Map<string, string>()
@@ -20,14 +20,20 @@ export const apk: Analyzer = {
       else gap(`has an entry that cannot be read: ${[...fields.values()].join(' ').slice(0, 80)}`)
       fields = new Map()
     }
+    let directory = ''
     let at = 0
     while (at < content.length) {
       const newline = content.indexOf(0x0a, at)
       const end = newline < 0 ? content.length : newline
       if (end === at) finish()
-      // P package, V version, A architecture, o origin; F, R, Z and the rest describe files.
-      else if (content[at + 1] === 0x3a && 'PVAo'.includes(String.fromCharCode(content[at]!)))
-        fields.set(String.fromCharCode(content[at]!), content.toString('utf8', at + 2, Math.min(end, at + 1024)).trim())
+      else if (content[at + 1] === 0x3a) {
+        // P package, V version, A architecture, o origin; F a directory, R a file in it; the rest describes files.
+        const field = String.fromCharCode(content[at]!)
+        const value = () => content.toString('utf8', at + 2, Math.min(end, at + 1024)).trim()
+        if ('PVAo'.includes(field)) fields.set(field, value())
+        else if (field === 'F') directory = value()
+        else if (field === 'R') owns(`${directory}/${value()}`)
+      }
       at = end + 1
     }
     finish()

@@ -22,7 +22,7 @@ export const dpkg: Analyzer = {
       // Distroless keeps the checksums of `base` beside it in `base.md5sums`.
       !path.endsWith('.md5sums')),
   bytesMax: 'packageFileBytesMax',
-  read: (path, content, gap) => {
+  read: (path, content, { gap }) => {
     if (content.includes(0)) throw new Unreadable('is not a text file')
     const packages: FoundPackage[] = []
     for (const stanza of stanzas(content)) {

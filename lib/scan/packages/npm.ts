@@ -1,6 +1,7 @@
 /** The package.json of installed npm packages (npm-package.json(5)). */
 import type { FoundPackage } from '../model.ts'
 import { type Analyzer, isField, Unreadable } from './analyzer.ts'
+import { own, readJson } from './json.ts'
 
 /** A package's own manifest: directly in `node_modules/<name>` or `node_modules/@scope/<name>`. */
 const MANIFEST = /(?:^|\/)node_modules\/(?:@[^/]+\/)?[^/@.][^/]*\/package\.json$/
@@ -43,18 +44,11 @@ export const npm: Analyzer = {
   wants: (path) => path.endsWith('/package.json') && MANIFEST.test(path) && !isFixture(path),
   bytesMax: 'manifestFileBytesMax',
   read: (path, content) => {
-    let manifest: unknown
-    try {
-      // npm strips a byte order mark.
-      manifest = JSON.parse(content.toString('utf8').replace(/^\ufeff/, ''))
-    } catch {
-      throw new Unreadable('is not JSON')
-    }
+    const manifest = readJson(content)
     if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest))
       throw new Unreadable('is not a JSON object')
-    const own = (key: string): unknown => (Object.hasOwn(manifest, key) ? Reflect.get(manifest, key) : undefined)
-    const name = own('name')
-    const version = own('version')
+    const name = own(manifest, 'name')
+    const version = own(manifest, 'version')
     // Without a version it was never published: nothing can be known about it.
     if (name === undefined || version === undefined || version === '') return []
     if (!isField(name) || !isField(version)) throw new Unreadable('has a name or version that is none')

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { defaultLimits } from '../../../lib/config.ts'
 import { Unreadable } from '../../../lib/scan/packages/analyzer.ts'
 import { apk } from '../../../lib/scan/packages/apk.ts'
 import { dpkg } from '../../../lib/scan/packages/dpkg.ts'
@@ -7,7 +8,11 @@ import { npm } from '../../../lib/scan/packages/npm.ts'
 
 const read = (analyzer: typeof dpkg, path: string, text: string) => {
   const gaps: string[] = []
-  const packages = analyzer.read(path, Buffer.from(text), (gap) => gaps.push(gap))
+  const packages = analyzer.read(path, Buffer.from(text), {
+    limits: defaultLimits,
+    gap: (gap) => gaps.push(gap),
+    owns: () => {},
+  })
   return { packages, gaps }
 }
 const brief = (found: { name: string; version: string; source?: { name: string; version: string } }) =>

@@ -1,0 +1,93 @@
+/**
+ * The header of one installed rpm package, as rpm's databases keep it: an index of tags and a data area, big-endian
+ * (rpm manual, "Package format", without the magic that stands before it in a package file).
+ */
+import type { FoundPackage } from '../model.ts'
+import { isField, Unreadable } from './analyzer.ts'
+
+const TAG = {
+  name: 1000,
+  version: 1001,
+  release: 1002,
+  epoch: 1003,
+  arch: 1022,
+  oldFileNames: 1027,
+  sourceRpm: 1044,
+  dirIndexes: 1116,
+  baseNames: 1117,
+  dirNames: 1118,
+} as const
+const WANTED: ReadonlySet<number> = new Set(Object.values(TAG))
+
+/** rpm itself refuses headers with more tags (header.c, HEADER_TAGS_MAX). */
+const TAGS_MAX = 65_535
+const ENTRY_BYTES = 16
+
+interface Place {
+  at: number
+  count: number
+}
+
+/** `name-version-release.src.rpm`; the two last hyphens divide, for a version has none. */
+const SOURCE = /^(.+)-([^-]+)-([^-]+)\.(?:no)?src\.rpm$/
+
+/**
+ * The package of one header, or undefined for a public key, which rpm keeps as if it were a package.
+ * `owns` takes every file of the package.
+ *
+ * @throws Unreadable, RangeError when it is no header
+ */
+export function readRpmHeader(blob: Buffer, path: string, owns: (path: string) => void): FoundPackage | undefined {
+  const tags = blob.readUInt32BE(0)
+  const dataBytes = blob.readUInt32BE(4)
+  const data = 8 + tags * ENTRY_BYTES
+  if (tags > TAGS_MAX || data + dataBytes > blob.length) throw new Unreadable('has a package header that was cut')
+  const places = new Map<number, Place>()
+  for (let at = 8; at < data; at += ENTRY_BYTES) {
+    const tag = blob.readUInt32BE(at)
+    if (!WANTED.has(tag)) continue
+    places.set(tag, { at: data + blob.readUInt32BE(at + 8), count: blob.readUInt32BE(at + 12) })
+  }
+  const end = data + dataBytes
+  const strings = (tag: number): string[] => [...stringsAt(blob, places.get(tag), end)]
+  const first = (tag: number): string | undefined => {
+    const place = places.get(tag)
+    return place && stringsAt(blob, { at: place.at, count: 1 }, end).next().value
+  }
+  const name = first(TAG.name)
+  if (name === 'gpg-pubkey') return undefined
+  const version = first(TAG.version)
+  const release = first(TAG.release)
+  if (!isField(name) || !isField(version) || !isField(release))
+    throw new Unreadable('has a package without name, version or release')
+  const epochAt = places.get(TAG.epoch)
+  const epoch = epochAt ? blob.readUInt32BE(epochAt.at) : 0
+  const full = `${epoch > 0 ? `${epoch}:` : ''}${version}-${release}`
+  const architecture = first(TAG.arch)
+  const told = SOURCE.exec(first(TAG.sourceRpm) ?? '')
+  // The source's epoch is told nowhere; packages of one source share it but for a handful.
+  const source =
+    told && isField(told[1])
+      ? { name: told[1], version: `${epoch > 0 ? `${epoch}:` : ''}${told[2]}-${told[3]}` }
+      : { name, version: full }
+  const directories = strings(TAG.dirNames)
+  const indexes = places.get(TAG.dirIndexes)
+  let i = 0
+  for (const base of stringsAt(blob, places.get(TAG.baseNames), end)) {
+    if (!indexes || i >= indexes.count) break
+    owns((directories[blob.readUInt32BE(indexes.at + 4 * i++)] ?? '') + base)
+  }
+  for (const file of stringsAt(blob, places.get(TAG.oldFileNames), end)) owns(file)
+  return { kind: 'rpm', name, version: full, ...(isField(architecture) ? { architecture } : {}), source, path }
+}
+
+/** NUL-terminated, one after another. A count beyond the data ends with the data. */
+function* stringsAt(blob: Buffer, place: Place | undefined, end: number): Generator<string> {
+  let at = place?.at ?? end
+  for (let left = place?.count ?? 0; left > 0 && at < end; left--) {
+    const nul = blob.indexOf(0, at)
+    if (nul < 0 || nul >= end) return
+    yield blob.toString('utf8', at, nul)
+    at = nul + 1
+  }
+}
