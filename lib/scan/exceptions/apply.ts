@@ -1,0 +1,59 @@
+/** Exceptions on a report: what they cover moves to `suppressed`, is still shown, and is not counted any more. */
+import type { Finding, Report, SuppressedFinding } from '../../report/model.ts'
+import { countsOf } from '../../report/select.ts'
+import { imageCovers, packageCovers, pathCovers } from './covers.ts'
+import type { ExceptionRule } from './model.ts'
+
+/**
+ * Pure. `now` in milliseconds since the epoch; rules that have expired by then are not there. The report given stays as
+ * it is: a rule can be withdrawn.
+ */
+export function applyExceptions(report: Report, rules: readonly ExceptionRule[], now: number): Report {
+  const byId = new Map<string, ExceptionRule[]>()
+  const order = new Map<ExceptionRule, number>()
+  for (const rule of rules) {
+    if (hasExpired(rule, now) || !isAbout(rule, report)) continue
+    order.set(rule, order.size)
+    for (const id of new Set(rule.ids.map((one) => one.toUpperCase()))) {
+      const same = byId.get(id)
+      if (same) same.push(rule)
+      else byId.set(id, [rule])
+    }
+  }
+  if (byId.size === 0) return report
+
+  const findings: Finding[] = []
+  const suppressed: SuppressedFinding[] = [...(report.suppressed ?? [])]
+  for (const found of report.findings) {
+    const [rule] = [found.id, ...found.aliases]
+      .flatMap((id) => byId.get(id.toUpperCase()) ?? [])
+      .filter((one) => covers(one, found))
+      .sort((a, b) => order.get(a)! - order.get(b)!)
+    if (!rule || rule.decision === 'affected') findings.push(found)
+    else suppressed.push({ ...found, suppression: suppressionOf(rule, rule.decision) })
+  }
+  return suppressed.length ? { ...report, ...countsOf(findings), findings, suppressed } : report
+}
+
+/** What cannot be read as a time has expired: a typo must not hide a flaw for ever. */
+function hasExpired({ expires }: ExceptionRule, now: number): boolean {
+  if (expires === undefined) return false
+  const until = Date.parse(expires)
+  return Number.isNaN(until) || until <= now
+}
+
+const isAbout = ({ within }: ExceptionRule, report: Report): boolean =>
+  !within || within.some((one) => imageCovers(one, report))
+
+const covers = ({ packages, paths }: ExceptionRule, found: Finding): boolean =>
+  (!packages || packages.some((one) => packageCovers(one, found))) &&
+  (!paths || paths.some((pattern) => pathCovers(pattern, found.path)))
+
+const suppressionOf = (rule: ExceptionRule, status: SuppressedFinding['suppression']['status']) => ({
+  status,
+  reason: rule.reason,
+  ...(rule.justification === undefined ? {} : { justification: rule.justification }),
+  ...(rule.author === undefined ? {} : { author: rule.author }),
+  ...(rule.expires === undefined ? {} : { expires: rule.expires }),
+  source: rule.source,
+})
