@@ -10,7 +10,9 @@ import { consume, invocationOf } from '../../lib/consume.ts'
 import type { JobResult, JobType } from '../../lib/job/define.ts'
 import type { Environment } from '../../lib/job/environment.ts'
 import { handOverEvents } from '../../lib/job/event-cursor.ts'
-import { createExecution } from '../../lib/job/execution.ts'
+import { countChildren, createExecution, stopExecution } from '../../lib/job/execution.ts'
+import { retryExecution } from '../../lib/job/execution-retry.ts'
+import { sweepExecutions } from '../../lib/job/execution-sweep.ts'
 import { fanOut } from '../../lib/job/fan-out.ts'
 import { newId } from '../../lib/job/id.ts'
 import { submit } from '../../lib/job/submit.ts'
@@ -216,5 +218,28 @@ describe('an execution of 200', () => {
     // the entry in `open` moves as well. The record itself stays within 1 KB.
     expect(itemBytesMax).toBeLessThanOrEqual(1_024)
     expect(writeUnits / 200).toBeLessThanOrEqual(13.1)
+  })
+
+  it('that is retried costs two writes a child and, whatever their number, some calls of its own', async () => {
+    const { env, world } = paid
+    const id = newId(env.clock, env.random)
+    const spec = { images: [`${ORDINARY.host}/team/app:v1?`] }
+    await createExecution({ id, tenant: TENANT, type: 'scan', trigger: 'request', spec }, env)
+    await paid.invoke('fan-out', 'fan-out')
+    await stopExecution(TENANT, id, env)
+    expect(await paid.invoke('scan-bulk', 'work')).toBe(10)
+    await world.clock.advance(400_000)
+    expect(await sweepExecutions(env)).toBe(1)
+    await retryExecution(TENANT, id, 'unsuccessful', env)
+    paid.bill.take()
+    await paid.invoke('fan-out', 'fan-out')
+    const { calls } = paid.bill.take()
+    // The successor, and the old child that it stands for.
+    expect(calls).toMatchObject({ 'PutItem J': 10, 'UpdateItem J': 10 })
+    // Three statuses of four shards each: a query and the cursor; a read of the children and a send where there are some.
+    const { 'PutItem J': _put, 'UpdateItem J': _update, ...own } = calls
+    expect(totalOf(own)).toBeLessThanOrEqual(2 * 12 + 2 * 4 + 3)
+    expect(await paid.invoke('scan-bulk', 'work')).toBe(10)
+    expect(await countChildren({ tenant: TENANT, id }, env)).toMatchObject({ success: 10, total: 10 })
   })
 })
