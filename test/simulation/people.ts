@@ -122,7 +122,11 @@ export class People {
   /** When the history is over, so that it can come to rest. A policy may still be on its way. */
   disablePolicies(): void {
     for (const [id, { enabled }] of this.#witness.policies)
-      if (enabled) this.#ask(({ env }) => replacePolicy(TENANT, id, policyBody(1, false), env), () => {})
+      if (enabled)
+        this.#ask(
+          ({ env }) => replacePolicy(TENANT, id, policyBody(1, false), env),
+          () => {},
+        )
     const late = this.#world.script.platform.frozen > 0 ? 10 : 1
     if (this.#disabled++ < late) this.#world.at(60_000, () => this.disablePolicies())
   }

@@ -1,32 +1,29 @@
-/** A thread that runs histories: seeds in, one summary out. */
-import { parentPort, workerData } from 'node:worker_threads'
-import { historyOf } from './history.ts'
+/** A thread that runs histories: seeds in, one summary out. With a trace, it prints every call of a port. */
+import { parentPort, threadId, workerData } from 'node:worker_threads'
+import { history } from './history.ts'
+import { scriptOf } from './script.ts'
 import { addOutcome, emptySummary, type Share, type Summary } from './summary.ts'
 
-// Simulated errors are thrown by the hundred thousand; nobody reads their stacks.
-Error.stackTraceLimit = 0
+/** How often a thread tells how far it is. */
+const TELL_MS = 2_000
 
-export async function runShare(share: Share, tell: (summary: Summary) => void = () => {}): Promise<Summary> {
+async function run(share: Share, tell: (summary: Summary, last: boolean) => void): Promise<void> {
+  // Simulated errors are thrown by the hundred thousand; nobody reads their stacks.
+  Error.stackTraceLimit = 0
   const summary = emptySummary()
-  const began = process.cpuUsage()
-  let toldAt = Date.now()
-  for (let seed = share.from; seed < share.from + share.seeds; seed += share.step) {
-    addOutcome(summary, seed, await historyOf(seed))
+  let toldAt = performance.now()
+  for (let seed = share.from; seed < share.to; seed += share.step) {
+    addOutcome(summary, seed, await history(scriptOf(seed), share.trace ? (line) => console.log(line) : undefined))
     if (share.stopAtFirst && summary.violations.length > 0) break
-    if (summary.seeds % 256 === 0 && Date.now() - toldAt > 2_000) {
-      toldAt = Date.now()
-      tell(summary)
-    }
+    const now = performance.now()
+    if (now - toldAt < TELL_MS) continue
+    toldAt = now
+    tell(summary, false)
   }
-  const { user, system } = process.cpuUsage(began)
-  summary.cpuMs = (user + system) / 1000
-  return summary
+  tell(summary, true)
 }
 
-if (parentPort) {
+if (parentPort && threadId > 0) {
   const port = parentPort
-  const share = workerData as Share
-  runShare(share, (summary) => port.postMessage({ ...summary, last: false })).then((summary) =>
-    port.postMessage({ ...summary, last: true }),
-  )
+  await run(workerData as Share, (summary, last) => port.postMessage({ ...summary, last }))
 }

@@ -1,2 +1,0 @@
-export { history } from './history.ts'
-export { scriptOf } from './script.ts'
