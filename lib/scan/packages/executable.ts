@@ -143,7 +143,7 @@ export class ExecutableProbe implements ContentSink {
       const place = first + hit
       if (place % GO_ALIGNMENT !== 0 || !this.#search.some(({ start, end }) => place >= start && place < end)) continue
       this.#go = this.#want(place, place + this.#limits.executableBuildInfoBytesMax)
-      this.#go.parts.push(Buffer.from(bytes.subarray(hit)))
+      this.#go.parts.push(Buffer.from(bytes.subarray(hit, hit + this.#limits.executableBuildInfoBytesMax)))
       return
     }
     this.#carry = Buffer.from(bytes.subarray(Math.max(0, bytes.length - GO_MARK.length + 1)))
@@ -154,7 +154,7 @@ export class ExecutableProbe implements ContentSink {
     const go = this.#go && this.#read(this.#go, readGoBuild)
     const rust = this.#rust && this.#read(this.#rust, readRustAudit)
     if (go || rust) result.packages = [...(go ?? []), ...(rust ?? [])]
-    if (!this.#rust && this.#sections && this.#layout) {
+    if (!this.#rust && !go && this.#sections && this.#layout) {
       const again = rustSection(this.#layout, this.#sections)
       if (again) result.again = again
     }
@@ -251,8 +251,9 @@ function rustSection({ wide, little, sections }: Elf, window: Window): Range | u
     const known = names.start >= window.start && names.end <= window.end
     for (let i = 1; i < sections.count; i++) {
       const one = section(i)
-      if (one.type !== PROGRAM_BITS || (one.flags & FLAGS) !== ALLOCATED || one.end - one.start > AUDIT_BYTES_MAX)
-        continue
+      const bytesOf = one.end - one.start
+      if (one.type !== PROGRAM_BITS || (one.flags & FLAGS) !== ALLOCATED) continue
+      if (bytesOf < AUDIT_BYTES_MIN || bytesOf > AUDIT_BYTES_MAX) continue
       const name = names.start - window.start + one.name
       const matches = known
         ? bytes.subarray(name, name + RUST_SECTION.length).equals(RUST_SECTION)
@@ -265,5 +266,7 @@ function rustSection({ wide, little, sections }: Elf, window: Window): Range | u
   return undefined
 }
 
+/** Of an empty list, compressed. */
+const AUDIT_BYTES_MIN = 16
 /** Compressed; the largest seen has 20 KB. */
 const AUDIT_BYTES_MAX = 1_048_576

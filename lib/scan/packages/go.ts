@@ -31,15 +31,19 @@ export function readGoBuild(path: string, content: Buffer, { gap }: ReadingRoom)
     gap('was built without module information, so its modules are not known')
     return packages
   }
+  let modules = 0
   const lines = text.slice(SENTINEL_BYTES, -SENTINEL_BYTES).split('\n')
   for (let i = 0; i < lines.length; i++) {
     const [what, name, at] = lines[i]!.split('\t')
+    // The commands of Go itself are of no module.
+    if (what === 'mod' || what === 'dep' || (what === 'path' && name?.startsWith('cmd/'))) modules++
     if (what !== 'mod' && what !== 'dep') continue
     const [next, otherName, otherAt] = lines[i + 1]?.split('\t') ?? []
     // A module replaced by a directory has no version of its own: the replaced one is the best guess.
     if (next === '=>' && otherAt) add(otherName, otherAt)
     else add(name, at)
   }
+  if (modules === 0) gap('was built outside of a module, so its modules are not known')
   return packages
 }
 
