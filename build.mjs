@@ -67,6 +67,34 @@ const versionOnly = {
   },
 }
 
+/**
+ * Parts of the SDK that our calls never reach, each with what is left of it: endpoint discovery (of DAX and Timestream; it
+ * brings a cache library), event streams (of S3 Select), and hashes in JavaScript for machines without node:crypto.
+ */
+const NEVER_USED = [
+  [
+    /@aws-sdk[\\/]middleware-endpoint-discovery[\\/]dist-es[\\/]index\.js$/,
+    `export const NODE_ENDPOINT_DISCOVERY_CONFIG_OPTIONS = {
+       environmentVariableSelector: () => undefined, configFileSelector: () => undefined, default: undefined }
+     export const resolveEndpointDiscoveryConfig = (input) => input`,
+  ],
+  [
+    /@smithy[\\/]core[\\/]dist-es[\\/]submodules[\\/]event-streams[\\/]index\.js$/,
+    `export const resolveEventStreamSerdeConfig = (input) => input
+     export const eventStreamSerdeProvider = () => { throw new Error('event streams are not bundled') }
+     export const EventStreamSerde = eventStreamSerdeProvider`,
+  ],
+  [/[\\/]Sha256Js\.js$/, 'export const Sha256Js = undefined'],
+  [/[\\/]Sha1Js\.js$/, 'export const Sha1Js = undefined'],
+  [/[\\/]Md5Js\.js$/, 'export const Md5Js = undefined'],
+]
+const neverUsed = {
+  name: 'never-used',
+  setup(build) {
+    for (const [filter, contents] of NEVER_USED) build.onLoad({ filter }, () => ({ contents, loader: 'js' }))
+  },
+}
+
 /** Every limit says why it is what it is, which is for the readers of docs/limits.md; a function needs the numbers. */
 const limitsWithoutReasons = {
   name: 'limits-without-reasons',
@@ -96,7 +124,14 @@ export async function build({ local = true } = {}) {
       mainFields: ['module', 'main'],
       // The whole of hash-wasm is 212 KB of WebAssembly in one module; it ships every hash on its own, too.
       alias: { 'hash-wasm': 'hash-wasm/dist/sha256.umd.min.js' },
-      plugins: [onlyEnglish, credentialsFromEnvironment, droppableSchemas, versionOnly, limitsWithoutReasons],
+      plugins: [
+        onlyEnglish,
+        credentialsFromEnvironment,
+        droppableSchemas,
+        versionOnly,
+        neverUsed,
+        limitsWithoutReasons,
+      ],
     }),
     local &&
       esbuild({

@@ -7,7 +7,7 @@ import { parseReference } from '../oci/reference.ts'
 import type { OpenRegistry } from '../oci/types.ts'
 import { eq } from '../store/condition.ts'
 import { ConditionFailed } from '../store/port.ts'
-import type { BulkType, FoundImage, JobType } from './define.ts'
+import type { BulkType, FoundImage, JobDefinition } from './define.ts'
 import type { Environment } from './environment.ts'
 import type { ExecutionRecord } from './execution.ts'
 import { idOf } from './id.ts'
@@ -19,7 +19,7 @@ import { newJob, putJob, sendFirst } from './submit.ts'
 /** What an execution's children are made by. */
 export interface Maker {
   execution: ExecutionRecord
-  type: JobType<never>
+  type: JobDefinition<never>
   bulk: BulkType<unknown>
   spec: unknown
   env: Environment

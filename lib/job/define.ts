@@ -122,7 +122,8 @@ export interface BulkType<Spec = never> {
   child(spec: Spec, found: FoundImage): { item: string; params: { [name: string]: Json } }
 }
 
-export interface JobType<Params = never> {
+/** What is asked of a type to accept its jobs, list them and find their queue; `run` is the worker's, see `JobType`. */
+export interface JobDefinition<Params = never> {
   type: string
   title: string
   /** In the order users see them. */
@@ -134,9 +135,19 @@ export interface JobType<Params = never> {
   /** Hosts beside the image's that must be allowed before the job is accepted. */
   otherHosts(params: Params): { host: string; pointer: string }[]
   bulk?: BulkType
-  run(params: Params, context: JobContext): Promise<JobResult>
+  /** Absent in functions that only accept jobs, so that they do not bundle the work. */
+  run?(params: Params, context: JobContext): Promise<JobResult>
   /** What the jobs run that `order.followUp` makes. */
   followUp?(params: Params, context: JobContext): Promise<JobResult>
+}
+
+/** A definition with its work. */
+export interface JobType<Params = never> extends JobDefinition<Params> {
+  run(params: Params, context: JobContext): Promise<JobResult>
+}
+
+export function defineJob<Params>(definition: JobDefinition<Params>): JobDefinition<Params> {
+  return definition
 }
 
 /** Keeps the type of the parameters between schema and run. */

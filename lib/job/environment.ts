@@ -10,7 +10,7 @@ import type { Json } from '../glossary.ts'
 import type { OpenRegistry } from '../oci/types.ts'
 import type { Queue } from '../queue/port.ts'
 import type { Store } from '../store/port.ts'
-import type { JobType } from './define.ts'
+import type { JobDefinition } from './define.ts'
 import type { Halt } from './halt.ts'
 
 /** Structured lines for operators (Powertools in a function); never job parameters beyond ids and hosts. */
@@ -59,7 +59,7 @@ export interface Metrics {
 export const silentLog: OperatorLog = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** Types by name. `job/` knows no type: it gets the list as an argument. */
-export type JobTypes = ReadonlyMap<string, JobType<never>>
+export type JobTypes = ReadonlyMap<string, JobDefinition<never>>
 
 export interface Environment {
   store: Store

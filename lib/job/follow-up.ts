@@ -1,5 +1,5 @@
 /** A look back: a job that one job leaves behind, to run once when no request of the past can land any more. */
-import type { JobType } from './define.ts'
+import type { JobDefinition } from './define.ts'
 import type { Environment } from './environment.ts'
 import { idOf } from './id.ts'
 import type { JobRecord } from './record.ts'
@@ -12,7 +12,7 @@ import { newJob, putJob, sendFirst } from './submit.ts'
  */
 export async function armFollowUp(
   job: JobRecord,
-  type: JobType<never>,
+  type: JobDefinition<never>,
   dueAt: number,
   env: Environment,
 ): Promise<string> {

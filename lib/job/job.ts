@@ -5,7 +5,7 @@
  */
 import type { OpenRegistry } from '../oci/types.ts'
 import { apply } from './apply.ts'
-import type { JobType } from './define.ts'
+import type { JobDefinition } from './define.ts'
 import type { Environment } from './environment.ts'
 import { logPrefix } from './log.ts'
 import type { JobRecord } from './record.ts'
@@ -19,7 +19,7 @@ export interface Job {
   /** The record after the change, or undefined when the transition's condition did not hold. */
   updateStatus(transition: Transition): Promise<JobRecord | undefined>
   /** Parameters as the type's schema reads them, and registry clients whose credentials are looked up when first used. */
-  init(type: JobType<never>): { params: never; registry: OpenRegistry & { close?: () => void } }
+  init(type: JobDefinition<never>): { params: never; registry: OpenRegistry & { close?: () => void } }
 }
 
 export const jobOf = (record: JobRecord, env: Environment): Job => ({

@@ -10,7 +10,7 @@ import { formatReference } from '../oci/reference.ts'
 import { absent, any, le } from '../store/condition.ts'
 import { ConditionFailed, type Item } from '../store/port.ts'
 import { readJob } from './apply.ts'
-import type { JobType, ResolvedImage } from './define.ts'
+import type { JobDefinition, ResolvedImage } from './define.ts'
 import type { Environment } from './environment.ts'
 import { idOf, newId } from './id.ts'
 import { memberKeys, openKeys } from './keys.ts'
@@ -100,7 +100,7 @@ function sameRequest(existing: JobRecord, requestHash: string, key: string): Job
 
 /** The digest behind the tag, within `resolveTimeoutMs`, and a word on every other host before the job is accepted. */
 export async function resolveImage(
-  type: JobType<never>,
+  type: JobDefinition<never>,
   params: never,
   tenant: string,
   env: Environment,
@@ -148,7 +148,7 @@ interface NewJob {
 }
 
 /** A record as it is first written. */
-export function newJob(job: NewJob, type: JobType<never>, env: Environment): JobRecord {
+export function newJob(job: NewJob, type: JobDefinition<never>, env: Environment): JobRecord {
   const now = env.clock.now()
   const scheduled = job.dueAt !== undefined && job.dueAt > now
   // Beyond the longest delay of a queue the sweep sends the first message, when it is due.

@@ -3,7 +3,7 @@ import type * as z from 'zod'
 import '../validation.ts'
 import { LongshoreError } from '../errors.ts'
 import type { Json } from '../glossary.ts'
-import type { JobType } from './define.ts'
+import type { JobDefinition } from './define.ts'
 import type { JobTypes } from './environment.ts'
 
 /** Throws `invalid-value` naming each field. `params` stay as submitted: what is stored and shown is what was sent. */
@@ -11,7 +11,7 @@ export function parseParams(
   typeName: string,
   params: Json | undefined,
   types: JobTypes,
-): { type: JobType<never>; params: never } {
+): { type: JobDefinition<never>; params: never } {
   const type = types.get(typeName)
   if (!type) {
     const detail = `"${typeName.slice(0, 64)}" is not a job type; known types: ${[...types.keys()].join(', ')}`

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { asLongshoreError, LongshoreError } from '../errors.ts'
 import { apply, readJob } from './apply.ts'
+import type { JobDefinition, JobType } from './define.ts'
 import { ending } from './ending.ts'
 import type { Environment, Invocation } from './environment.ts'
 import { HALTED, type Halt, haltOf } from './halt.ts'
@@ -44,7 +45,7 @@ export async function work(
     const own = envOfRun(job, env, invocation)
     const startedAt = env.clock.now()
     tellStart(job, own)
-    const finished: FinishedRun = type
+    const finished: FinishedRun = isRunnable(type)
       ? await run(job, type, own, invocation)
       : { outcome: { kind: 'error', error: unknownType(job) }, progress: job.progress ?? noProgress() }
     const ms = env.clock.now() - startedAt
@@ -68,6 +69,8 @@ const claimToken = (requestId: string, messageId: string): string =>
 /** A run that would have to hand over at once is not begun. */
 const leastTimeMs = (env: Environment, invocation: Invocation): number =>
   Math.min(env.limits.handOverMs, invocation.timeoutMs * 0.2)
+
+const isRunnable = (type: JobDefinition<never> | undefined): type is JobType<never> => type?.run !== undefined
 
 const unknownType = (job: JobRecord): LongshoreError =>
   new LongshoreError('config-invalid', `this deployment knows no job type "${job.type}"`)

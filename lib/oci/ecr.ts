@@ -1,21 +1,73 @@
-/** The real login for Amazon ECR: the function's own role, no stored password. */
-import { ECRClient, GetAuthorizationTokenCommand } from '@aws-sdk/client-ecr'
+/**
+ * The real login for Amazon ECR: the function's own role, no stored password. It is one signed request, sent by our own
+ * connection: the SDK's client for it is 25 KB of every bundle that talks to a registry.
+ *
+ * https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
+ */
+import { createHash, createHmac } from 'node:crypto'
+import { SignatureV4 } from '@smithy/signature-v4'
+import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
+import { readBody } from '../net/body.ts'
+import { Http } from '../net/http.ts'
 import { Secret } from '../secrets/port.ts'
+import type { Variables } from '../variables.ts'
 import { type BasicCredentials, ECR_HOST } from './auth.ts'
 
+/** An answer holds one token of about 2 KB. */
+const ANSWER_BYTES_MAX = 65_536
+
+/** The hash that the signer asks for, keyed when it is given a key. */
+class Sha256 {
+  readonly #hash
+  constructor(key?: string | ArrayBuffer | ArrayBufferView) {
+    this.#hash = key === undefined ? createHash('sha256') : createHmac('sha256', bytesOf(key))
+  }
+  update(data: string | ArrayBuffer | ArrayBufferView): void {
+    this.#hash.update(bytesOf(data))
+  }
+  digest(): Promise<Uint8Array> {
+    return Promise.resolve(this.#hash.digest())
+  }
+}
+
+const bytesOf = (data: string | ArrayBuffer | ArrayBufferView): Uint8Array =>
+  typeof data === 'string'
+    ? Buffer.from(data)
+    : ArrayBuffer.isView(data)
+      ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+      : new Uint8Array(data)
+
 /**
- * A basic login for the ECR host, valid for 12 hours. Throws `registry-unauthorized` when the role may not.
+ * A basic login for the ECR host, valid for 12 hours. AWS_ENDPOINT_URL_ECR replaces the service's address, as it does for
+ * the SDK. Throws `registry-unauthorized` when the role may not.
  */
-export async function ecrToken(host: string): Promise<BasicCredentials> {
+export async function ecrToken(host: string, variables: Variables, limits: Limits): Promise<BasicCredentials> {
   if (!ECR_HOST.test(host)) throw new LongshoreError('registry-unauthorized', `${host} is not an ECR host`)
-  const region = /\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws/.exec(host)?.[1] ?? ''
-  const client = new ECRClient({ region, useFipsEndpoint: host.includes('.ecr-fips.') })
+  const [, fips = '', region = '', suffix = ''] =
+    /\.ecr(-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?)$/.exec(host) ?? []
+  const own = variables.AWS_ENDPOINT_URL_ECR
+  const url = new URL(own || `https://${fips ? 'ecr-fips' : 'api.ecr'}.${region}.${suffix}/`)
+  // Inside a VPC the service may have a private address; the name is ours, not a user's.
+  const http = new Http({ limits, allowPrivate: true, insecure: url.protocol === 'http:' })
   try {
-    const answer = await client.send(new GetAuthorizationTokenCommand({}))
-    const encoded = answer.authorizationData?.[0]?.authorizationToken ?? ''
-    const [username, password] = Buffer.from(encoded, 'base64').toString('utf8').split(':')
-    if (!username || !password) throw new Error('ECR returned no authorization token')
+    const body = '{}'
+    const { headers } = await signer(region, variables).sign({
+      method: 'POST',
+      protocol: url.protocol,
+      hostname: url.hostname,
+      path: '/',
+      headers: {
+        host: url.host,
+        'content-type': 'application/x-amz-json-1.1',
+        'x-amz-target': 'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken',
+      },
+      body,
+    })
+    const answer = await http.send({ method: 'POST', url, headers, body: Buffer.from(body) })
+    const text = (await readBody(answer.body, ANSWER_BYTES_MAX, 'the answer of ECR')).toString('utf8')
+    if (answer.status !== 200) throw new Error(`ECR answered ${answer.status}`)
+    const [username, password] = tokenOf(text)
     return { type: 'basic', username, password: new Secret(password) }
   } catch (cause) {
     throw new LongshoreError(
@@ -24,6 +76,28 @@ export async function ecrToken(host: string): Promise<BasicCredentials> {
       { cause },
     )
   } finally {
-    client.destroy()
+    http.close()
   }
+}
+
+function signer(region: string, variables: Variables): SignatureV4 {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN } = variables
+  if (!accessKeyId || !secretAccessKey) throw new Error('the environment holds no AWS credentials')
+  const credentials = {
+    accessKeyId,
+    secretAccessKey,
+    ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
+  }
+  return new SignatureV4({ service: 'ecr', region, credentials, sha256: Sha256 })
+}
+
+/** base64 of `AWS:<password>`. */
+function tokenOf(text: string): [string, string] {
+  const answer = JSON.parse(text) as { authorizationData?: { authorizationToken?: unknown }[] }
+  const encoded = answer.authorizationData?.[0]?.authorizationToken
+  const [username, password] = Buffer.from(String(encoded ?? ''), 'base64')
+    .toString('utf8')
+    .split(':')
+  if (!username || !password) throw new Error('ECR returned no authorization token')
+  return [username, password]
 }

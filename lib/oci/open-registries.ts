@@ -45,7 +45,7 @@ export function openRegistries(
     createOpenRegistry({
       find: (host) => objects.find(tenant, host, (item) => budgetOf(tenant)(host).see(item)),
       budgetOf: budgetOf(tenant),
-      ecrToken,
+      ecrToken: (host) => ecrToken(host, variables, limits),
       limits,
       clock,
       random,

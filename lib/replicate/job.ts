@@ -5,22 +5,18 @@
  * twice: a blob or a manifest is its digest, so a second write changes nothing; the tag is set to the digest pinned at
  * submit, so a second run sets it to what it already is. Of several jobs for one tag the newest accepted wins: `tag-order.ts`.
  */
-import * as z from 'zod'
 import { LongshoreError } from '../errors.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
 import { jobOfAcceptance, type TagClaim } from '../job/tag-claims.ts'
 import { formatReference, parseReference } from '../oci/reference.ts'
-import { referenceSchema } from '../oci/reference-schema.ts'
-import type { Reference } from '../oci/types.ts'
-import { shownValue } from '../validation.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { at, type End } from './copy.ts'
+import { type ReplicateParams, replicateDefinition } from './definition.ts'
 import { type Moving, moveBlobs } from './move-blobs.ts'
 import { OpenUploads } from './open-uploads.ts'
 import { eachInParallel } from './parallel.ts'
 import { type Plan, planCopy, readRoot } from './plan.ts'
 import { parsePlatform } from './platforms.ts'
-import { replicateMany } from './policy.ts'
 import {
   claimTag,
   confirmTag,
@@ -33,63 +29,9 @@ import {
 } from './tag-order.ts'
 import { Tally } from './tally.ts'
 
-/** Platforms of one request; no known image has more than about 50, and nobody lists 20. */
-const PLATFORMS_MAX = 20
-
-const referenceText = referenceSchema.describe('An image reference: registry/repository:tag')
-
-const params = z
-  .strictObject({
-    source: referenceText,
-    target: referenceText,
-    platforms: z
-      .array(
-        z
-          .string()
-          .max(100)
-          .refine((text) => parsePlatform(text) !== undefined, {
-            error: ({ input }) =>
-              `${shownValue(input)} is not a platform; write os/architecture[/variant], e.g. linux/amd64`,
-          }),
-      )
-      .min(1)
-      .max(PLATFORMS_MAX)
-      .optional()
-      .describe('Copy only these platforms of a multi-platform image; the index is rewritten and its digest changes'),
-    override: z
-      .boolean()
-      .optional()
-      .describe('false: when the target tag already names another image, change nothing and end as canceled'),
-  })
-  .superRefine((value, check) => {
-    const pair = [value.source, value.target].map(quietly)
-    const [source, target] = pair
-    if (!source || !target) return
-    const issue = (path: string, message: string) => check.addIssue({ code: 'custom', path: [path], message })
-    if (target.digest !== undefined)
-      issue('target', 'A target is a tag, without a digest; the copy keeps the digest of the source by itself')
-    if (formatReference(source) === formatReference(target)) issue('target', 'Source and target are the same image')
-  })
-
-export type ReplicateParams = z.infer<typeof params>
-
-const quietly = (text: string): Reference | undefined => {
-  try {
-    return parseReference(text)
-  } catch {
-    return undefined
-  }
-}
-
+/** The job type with its work, for the pool that runs it. */
 export const replicate = defineJobType<ReplicateParams>({
-  type: 'replicate',
-  title: 'Replicate an image',
-  phases: ['plan', 'blobs', 'manifests', 'tag', 'verify'],
-  params,
-  limits: { pool: { interactive: 4, bulk: 8 }, maxAttempts: 5, timeoutSeconds: 900 },
-  image: (params) => ({ reference: parseReference(params.source), pointer: '/source' }),
-  otherHosts: (params) => [{ host: parseReference(params.target).registry, pointer: '/target' }],
-  bulk: replicateMany,
+  ...replicateDefinition,
   run: runReplicate,
   followUp: verifyTag,
 })

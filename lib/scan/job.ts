@@ -5,50 +5,27 @@
  * scan of a digest that is known asks the registry for nothing. So a scan that runs twice does little and ends the same.
  */
 import { createHash } from 'node:crypto'
-import * as z from 'zod'
 import { type Advisories, createAdvisories } from '../advisories/open.ts'
 import type { BlobStore } from '../blobs/port.ts'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { SEVERITIES } from '../glossary.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
-import { parseReference } from '../oci/reference.ts'
-import { referenceSchema } from '../oci/reference-schema.ts'
 import type { Report } from '../report/model.ts'
+import { type ScanParams, scanDefinition } from './definition.ts'
 import { loadImage, saveImage } from './inventories.ts'
 import { buildReport } from './match.ts'
 import { mergeLayers } from './merge.ts'
 import { ANALYZER_VERSION, type ImageInventory } from './model.ts'
-import { notAPlatform, PLATFORM_PATTERN, parsePlatform } from './platform.ts'
-import { scanMany } from './policy.ts'
+import { parsePlatform } from './platform.ts'
 import { readLayers } from './read-layers.ts'
 import { findSubject } from './target.ts'
 
 /** The first advisory revision takes a minute to build; a scan looks again after this long. */
 const ADVISORIES_WAIT_SECONDS = 15
 
-const params = z.strictObject({
-  image: referenceSchema.describe('The image to scan: registry/repository:tag'),
-  platform: z
-    .string()
-    .regex(PLATFORM_PATTERN, notAPlatform)
-    .optional()
-    .describe('Which image of a multi-platform index; default linux/amd64'),
-})
-
-export type ScanParams = z.infer<typeof params>
-
-export const scan = defineJobType<ScanParams>({
-  type: 'scan',
-  title: 'Scan an image for known vulnerabilities',
-  phases: ['resolve', 'layers', 'match', 'report'],
-  params,
-  limits: { pool: { interactive: 4, bulk: 8 }, maxAttempts: 5, timeoutSeconds: 300 },
-  image: (params) => ({ reference: parseReference(params.image), pointer: '/image' }),
-  otherHosts: () => [],
-  bulk: scanMany,
-  run: runScan,
-})
+/** The job type with its work, for the pool that runs it. */
+export const scan = defineJobType<ScanParams>({ ...scanDefinition, run: runScan })
 
 /** The run of a scan job. */
 export async function runScan(params: ScanParams, context: JobContext): Promise<JobResult> {

@@ -14,8 +14,8 @@ import { createApi } from '../../lib/http/api.ts'
 import type { ApiEnvironment } from '../../lib/http/server.ts'
 import type { Invocation, OperatorLog } from '../../lib/job/environment.ts'
 import { fanOut } from '../../lib/job/fan-out.ts'
+import { typesOf } from '../../lib/job/types.ts'
 import { work } from '../../lib/job/work.ts'
-import { jobTypes } from '../../lib/jobs.ts'
 import { type BuiltImage, type BuiltIndex, image, layer } from '../../lib/local/demo/build.ts'
 import { push } from '../../lib/local/demo/push.ts'
 import { type RegistryOptions, startRegistry } from '../../lib/local/registry/server.ts'
@@ -23,6 +23,8 @@ import { type RegistryInput, registryObjects } from '../../lib/oci/objects.ts'
 import { createOpenRegistry } from '../../lib/oci/open.ts'
 import { memoryQueue } from '../../lib/queue/memory.ts'
 import type { Queue, QueueConsumer, QueueSetup } from '../../lib/queue/port.ts'
+import { replicate } from '../../lib/replicate/job.ts'
+import { scan } from '../../lib/scan/job.ts'
 import { memorySecrets } from '../../lib/secrets/memory.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import type { Store } from '../../lib/store/port.ts'
@@ -32,6 +34,8 @@ import { virtualClock } from '../queue/virtual-clock.ts'
 
 export const START = Date.UTC(2026, 10, 22, 12)
 const TIMEOUT_MS = 300_000
+const jobTypes = typesOf([scan, replicate])
+
 const QUEUES = ['fan-out', ...[...jobTypes.keys()].flatMap((type) => [type, `${type}-bulk`])]
 
 const CRITICAL = 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H'

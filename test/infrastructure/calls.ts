@@ -9,7 +9,6 @@ const SERVICES: Record<string, string> = {
   'client-sqs': 'sqs',
   'client-s3': 's3',
   'client-secrets-manager': 'secretsmanager',
-  'client-ecr': 'ecr',
   'client-eventbridge': 'events',
 }
 
@@ -25,6 +24,8 @@ const COMMAND = /@aws-sdk\/([^/]+)\/dist-es\/commands\/(\w+)Command\.js$/
 export function actionsInBundle(inputs: { [path: string]: { bytesInOutput: number } }): Set<string> {
   const actions = new Set<string>()
   for (const [path, { bytesInOutput }] of Object.entries(inputs)) {
+    // The one call that we sign ourselves.
+    if (path.endsWith('lib/oci/ecr.ts') && bytesInOutput > 0) actions.add('ecr:GetAuthorizationToken')
     const [, client = '', operation] = COMMAND.exec(path) ?? []
     if (!operation || bytesInOutput === 0) continue
     const action = `${SERVICES[client] ?? client}:${operation}`
@@ -80,16 +81,12 @@ const API_ONLY: Record<string, string[]> = {
   ],
 }
 
-/** A definition brings its `run` and the advisories along; of the functions only a worker runs it. */
-const RUN_ONLY = ['scan', 'replicate', 'advisories']
-
 /** Actions behind the calls of our own code, in a bundle that is not minified: esbuild names each file before its code. */
 export function actionsOfCode(name: string, code: string): Set<string> {
   const actions = new Set<string>()
   const parts = code.split(/^\/\/ (lib\/\S+|functions\/\S+)$/m).slice(1)
   for (let i = 0; i < parts.length; i += 2) {
     const [file = '', text = ''] = [parts[i], parts[i + 1]]
-    if (!RUN_ONLY.includes(name) && RUN_ONLY.includes(roomOf(file))) continue
     if (['blobs', 'secrets', 'events', 'store', 'queue'].includes(roomOf(file))) continue
     for (const [, port = '', method = ''] of text.matchAll(CALL))
       for (const action of PORTS[port]?.[method] ?? [])

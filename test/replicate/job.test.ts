@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import type { Json } from '../../lib/glossary.ts'
 import type { RunningRegistry } from '../../lib/local/registry/server.ts'
 import { MEDIA_TYPES } from '../../lib/oci/types.ts'
-import { type ReplicateParams, replicate, runReplicate } from '../../lib/replicate/job.ts'
+import type { ReplicateParams } from '../../lib/replicate/definition.ts'
+import { replicate, runReplicate } from '../../lib/replicate/job.ts'
 import { clientOf, digestOf, failure } from '../oci/server.ts'
 import {
   type HandedOver,
