@@ -34,6 +34,7 @@ export const ERRORS = {
   'queue-not-found': row('permanent', 404, 4, 'There is no such queue'),
   'policy-not-found': row('permanent', 404, 4, 'No such policy'),
   'registry-not-found': row('permanent', 404, 4, 'No such registry object'),
+  'exception-not-found': row('permanent', 404, 4, 'No such exception'),
   'report-not-found': row('permanent', 404, 4, 'The job has no report'),
   conflict: row('permanent', 409, 2, 'The current state does not allow this'),
   'report-not-ready': row('permanent', 409, 2, 'The report is not ready yet'),

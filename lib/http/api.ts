@@ -1,5 +1,6 @@
 /** The whole HTTP API: every route on one app. The same app answers on Lambda, locally and in tests. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { exceptionRoutes } from './exceptions.ts'
 import { executionRoutes } from './executions.ts'
 import { healthRoutes } from './health.ts'
 import { jobRoutes } from './jobs.ts'
@@ -17,6 +18,7 @@ export function createApi(env: ApiEnvironment): Api {
   healthRoutes(app, env)
   jobRoutes(app, env, env.types)
   reportRoutes(app, env)
+  exceptionRoutes(app, env)
   executionRoutes(app, env)
   policyRoutes(app, env)
   registryRoutes(app, env)

@@ -6,6 +6,8 @@ import { SEVERITIES, type Severity } from '../glossary.ts'
 import { requireJob } from '../job/apply.ts'
 import { isTerminal } from '../job/record.ts'
 import { FORMATS, fileName, HTML_POLICY, readReport, selectFindings } from '../report/index.ts'
+import { applyExceptions } from '../scan/exceptions/apply.ts'
+import { storedRules } from '../scan/exceptions/stored.ts'
 import { checkedId, idParam } from './jobs.ts'
 import { problems } from './resources.ts'
 import { type Api, type ApiEnvironment, badQuery } from './server.ts'
@@ -56,10 +58,14 @@ export function reportRoutes(app: Api, env: ApiEnvironment): void {
         'report-not-ready',
         `job ${job.id} is ${job.status}; wait with GET /v1/jobs/${job.id}?wait=20`,
       )
-    const content = job.reportKey ? await env.blobs.get(job.reportKey) : undefined
+    const [content, rules] = job.reportKey
+      ? await Promise.all([env.blobs.get(job.reportKey), storedRules(env.store, tenant)])
+      : []
     if (!content)
       throw new LongshoreError('report-not-found', `job ${job.id} (${job.type}, ${job.status}) has no report`)
-    const report = selectFindings(readReport(content), selection)
+    // The stored report never changes; what is accepted may, and counts as it is now.
+    const judged = applyExceptions(readReport(content), rules ?? [], env.clock.now())
+    const report = selectFindings(judged, selection)
     const text = format.write(report)
     const headers: Record<string, string> = {
       'content-type': format.contentType,

@@ -11,10 +11,12 @@ import type { ExceptionRule } from './model.ts'
 export function applyExceptions(report: Report, rules: readonly ExceptionRule[], now: number): Report {
   const byId = new Map<string, ExceptionRule[]>()
   const order = new Map<ExceptionRule, number>()
+  const present = new Set(report.findings.flatMap(namesOf))
   for (const rule of rules) {
-    if (hasExpired(rule, now) || !isAbout(rule, report)) continue
+    const ids = [...new Set(rule.ids.map((one) => one.toUpperCase()))].filter((id) => present.has(id))
+    if (ids.length === 0 || hasExpired(rule, now) || !isAbout(rule, report)) continue
     order.set(rule, order.size)
-    for (const id of new Set(rule.ids.map((one) => one.toUpperCase()))) {
+    for (const id of ids) {
       const same = byId.get(id)
       if (same) same.push(rule)
       else byId.set(id, [rule])
@@ -25,8 +27,8 @@ export function applyExceptions(report: Report, rules: readonly ExceptionRule[],
   const findings: Finding[] = []
   const suppressed: SuppressedFinding[] = [...(report.suppressed ?? [])]
   for (const found of report.findings) {
-    const [rule] = [found.id, ...found.aliases]
-      .flatMap((id) => byId.get(id.toUpperCase()) ?? [])
+    const [rule] = namesOf(found)
+      .flatMap((id) => byId.get(id) ?? [])
       .filter((one) => covers(one, found))
       .sort((a, b) => order.get(a)! - order.get(b)!)
     if (!rule || rule.decision === 'affected') findings.push(found)
@@ -34,6 +36,8 @@ export function applyExceptions(report: Report, rules: readonly ExceptionRule[],
   }
   return suppressed.length ? { ...report, ...countsOf(findings), findings, suppressed } : report
 }
+
+const namesOf = ({ id, aliases }: Finding): string[] => [id, ...aliases].map((one) => one.toUpperCase())
 
 /** What cannot be read as a time has expired: a typo must not hide a flaw for ever. */
 function hasExpired({ expires }: ExceptionRule, now: number): boolean {
