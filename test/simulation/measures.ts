@@ -21,7 +21,7 @@ export class Measures {
   readonly #unsent = new Map<string, number>()
   /** Runs whose worker died: when their lease ends by the true clock. */
   readonly #dead = new Map<string, { fence: number; leaseEnd: number }>()
-  readonly #recovered = new Map<string, { at: number; late: number }>()
+  readonly #recovered = new Map<string, { at: number; late: number; leaseEnd: number }>()
   readonly #leaseEnds = new Map<string, number>()
 
   constructor(witness: Witness) {
@@ -33,7 +33,8 @@ export class Measures {
     if (isTerminal(now.status) || now.status === 'running') this.#unsent.delete(id)
     else if (now.sends <= 1 && (was === undefined || was.status === 'running'))
       this.#unsent.set(id, Math.max(world.now, now.dueAt ?? 0))
-    if (was?.status === 'running' && (now.status !== 'running' || now.fence !== was.fence)) this.#runEnded(id, was, now)
+    if (was?.status === 'running' && (now.status !== 'running' || now.fence !== was.fence))
+      this.#runEnded(instance, id, was, now)
     if (now.status === 'running' && now.fence !== was?.fence) {
       this.#leaseEnds.set(id, (now.lease ?? 0) - instance.skewMs)
       this.#claimed(id)
@@ -61,25 +62,32 @@ export class Measures {
       this.#witness.fail(`a lost message of job ${id} was sent again after ${ms / 1000} s`)
   }
 
-  #runEnded(id: string, was: JobRecord, now: JobRecord): void {
+  #runEnded(instance: Instance, id: string, was: JobRecord, now: JobRecord): void {
     const dead = this.#dead.get(id)
     this.#dead.delete(id)
     const { world } = this.#witness
-    if (dead?.fence !== was.fence || (was.claimedAt ?? 0) < world.bootedAt) return
+    // Its own last request may land after its death.
+    if (instance.role !== 'sweep' || dead?.fence !== was.fence || (was.claimedAt ?? 0) < world.bootedAt) return
     const late = world.now - Math.max(dead.leaseEnd, world.troubleAt)
     this.recoveredMs = Math.max(this.recoveredMs, late)
     if (late > MINUTE + this.#slackMs())
       this.#witness.fail(`the dead run of job ${id} was recovered ${late / 1000} s after its lease`)
     // Due at once or within the delay of a message, and nobody else takes the workers.
     if (now.status === 'retrying' && this.#witness.jobs.size === 1)
-      this.#recovered.set(id, { at: Math.max(world.now, now.dueAt ?? 0), late: Math.max(0, late) })
+      this.#recovered.set(id, {
+        at: Math.max(world.now, now.dueAt ?? 0),
+        late: Math.max(0, late),
+        leaseEnd: dead.leaseEnd,
+      })
   }
 
   #claimed(id: string): void {
     const { world } = this.#witness
     const recovered = this.#recovered.get(id)
     this.#recovered.delete(id)
-    if (!recovered || world.troubleAt > recovered.at - 10 * MINUTE || world.script.platform.stillborn > 0) return
+    const { stillborn, frozen } = world.script.platform
+    // A frozen function holds its place in the pool, a stillborn one takes the message along.
+    if (!recovered || world.troubleAt > recovered.leaseEnd || stillborn > 0 || frozen > 0) return
     const ms = recovered.late + world.now - recovered.at
     this.backAtWorkMs = Math.max(this.backAtWorkMs, ms)
     if (ms > MINUTE + DELIVERY_MS + this.#slackMs())

@@ -94,10 +94,9 @@ export class Platform {
    */
   #tick(): void {
     const world = this.#world
-    const { missedTicks, doubledTicks, earlyMs } = world.script.platform
-    const ahead = world.calm ? 10_000 : 10_000 + earlyMs
-    const wakeAt = this.#witness.wakeAt() - ahead
-    if (wakeAt <= world.now || (!world.calm && world.chance.chance(0.08))) {
+    const { missedTicks, doubledTicks, skewMs } = world.script.platform
+    const wakeAt = this.#witness.wakeAt() - 2 * skewMs
+    if (wakeAt <= world.now || (!world.calm && world.chance.chance(0.2))) {
       const missed = !world.calm && world.chance.chance(missedTicks)
       if (missed) world.troubleAt = world.now
       else this.#minute()

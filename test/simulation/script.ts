@@ -3,6 +3,7 @@
  * that day. A seed makes a script; so does fast-check, which can then take parts away from a failing one.
  */
 import { Chance } from './chance.ts'
+import type { Role } from './world.ts'
 
 const SECOND = 1_000
 const MINUTE = 60_000
@@ -47,6 +48,8 @@ export interface Fault {
   after: number
   kind: FaultKind
   ms: number
+  /** Waits for the next write or send of such a function. */
+  role?: Role
 }
 
 export interface Platform {
@@ -58,7 +61,7 @@ export interface Platform {
   skewMs: number
   /** An index shows a write at most so much later. */
   lagMs: number
-  /** The sweep's clock is ahead by this: it takes living leases for dead. */
+  /** Leases are shorter by this: the sweep takes living runs for dead, and work runs twice. */
   earlyMs: number
   /** Probabilities. */
   missedTicks: number
@@ -79,6 +82,9 @@ export interface Platform {
   fanOutPageItems: number
   /** Random ids fall into one shard, so that jobs meet in one partition of the indexes. */
   narrow: boolean
+  maxAttempts: number
+  /** Probability that a run takes its time. */
+  slowRuns: number
   images: number
 }
 
@@ -127,7 +133,8 @@ export function scriptOf(seed: number): Script {
     if (chance.chance(0.35)) act({ at: when(), do: 'stopExecution', n: 0 })
     if (chance.chance(0.2)) act({ at: when(), do: 'tag' })
   }
-  if (chance.chance(large ? 0.3 : 0.02)) {
+  const policy = chance.chance(large ? 0.3 : 0.02)
+  if (policy) {
     act({ at: 0, do: 'policy', everyMinutes: chance.pick([1, 2, 5]) })
     if (chance.chance(0.2)) act({ at: when(), do: 'runPolicy', n: 0 })
     if (chance.chance(0.2)) act({ at: when(), do: 'replacePolicy', n: 0 })
@@ -136,11 +143,20 @@ export function scriptOf(seed: number): Script {
   if (chance.chance(0.08)) {
     // One machine has one clock.
     platform.skewMs = 0
-    platform.earlyMs = 0
     act({ at: when(), do: 'restart', queues: chance.pick(['kept', 'lost', 'lost']) })
   }
   people.sort((a, b) => a.at - b.at)
-  return { seed, platform, people, faults: faultsOf(chance, large ? 40 : single ? 1 : chance.integer(0, 10)), chaosMs }
+  const aims: Role[] = ['work', 'sweep', 'sweep']
+  if (bulk) aims.push('fan-out', 'fan-out')
+  if (policy) aims.push('schedule', 'schedule')
+  if (platform.stillborn > 0) aims.push('dead-letter')
+  return {
+    seed,
+    platform,
+    people,
+    faults: faultsOf(chance, large ? 40 : single ? 1 : chance.integer(0, 10), aims),
+    chaosMs,
+  }
 }
 
 function platformOf(chance: Chance, single: boolean): Platform {
@@ -151,7 +167,7 @@ function platformOf(chance: Chance, single: boolean): Platform {
     batch: chance.pick([1, 1, 3]),
     skewMs: calm(SKEW_MS, 0, 0.7),
     lagMs: calm(LAG_MS, 0, 0.4),
-    earlyMs: calm(10 * MINUTE, 0, 0.08),
+    earlyMs: calm(chance.integer(60, 120) * SECOND, 0, 0.1),
     missedTicks: calm(0.15, 0, 0.3),
     doubledTicks: calm(0.2, 0, 0.3),
     duplicates: calm(0.15, 0, 0.4),
@@ -159,25 +175,31 @@ function platformOf(chance: Chance, single: boolean): Platform {
     trouble: chance.pick([0, 0, 0.2, 0.6]),
     stopPollMs: chance.pick([2, 30, 3_600]) * SECOND,
     images: chance.integer(1, 4),
-    stillborn: calm(0.3, 0, 0.1),
+    stillborn: calm(chance.pick([0.3, 0.9]), 0, 0.12),
     visibilityMs: chance.pick([30, 120, 360]) * SECOND,
     maxReceives: chance.pick([1, 2, 5]),
     deadLettersMax: chance.pick([1, 3]),
     leaseMarginSeconds: chance.pick([10, 60]),
     fanOutPageItems: chance.integer(1, 3),
     narrow: chance.chance(0.5),
+    maxAttempts: chance.integer(1, 3),
+    slowRuns: chance.pick([0.2, 0.2, 0.8]),
   }
 }
 
 /** Crashes are what most of the protocol is about: they come twice as often. */
 const KINDS: readonly FaultKind[] = [...FAULT_KINDS, 'crashBefore', 'crashAfter', 'crashLate']
 
-export function faultsOf(chance: Chance, count: number): Fault[] {
-  return Array.from({ length: count }, () => ({
-    after: chance.integer(1, 12 * EFFORT.change),
-    kind: chance.pick(KINDS),
-    ms: chance.integer(1, LATE_MS),
-  }))
+export function faultsOf(chance: Chance, count: number, aims: readonly Role[]): Fault[] {
+  return Array.from({ length: count }, () => {
+    const fault = {
+      after: chance.integer(1, 12 * EFFORT.change),
+      kind: chance.pick(KINDS),
+      ms: chance.integer(1, LATE_MS),
+    }
+    // The ticks write little: races with them need a fault that waits for it.
+    return chance.chance(0.25) ? { ...fault, role: chance.pick(aims) } : fault
+  })
 }
 
 /** How much a port call counts towards the next fault: a sweep asks sixty times for nothing before it changes anything. */

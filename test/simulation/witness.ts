@@ -106,6 +106,8 @@ export class Witness implements Watch {
       )
     this.measures.changed(instance, id, was, now)
     if (!was) return
+    // What was put off or recovered waits anew.
+    if (was.status === 'running' && now.status !== 'running') this.#sends.delete(id)
     if (isTerminal(was.status)) return this.#seenAfterTheEnd(was, now, fail)
     if (was.status !== now.status && !ALLOWED.has(`${was.status}>${now.status}`))
       fail('a transition that is not in the table')
@@ -273,8 +275,7 @@ export class Witness implements Watch {
     for (let end = 60_000, n = 0; end - 4 * SKEW_MS <= ageMs; n++, slots++)
       end += 1_000 * ([600, 3_600, 21_600][n] ?? 21_600 * 2 ** (n - 2))
     const restarts = this.world.bootedAt > 0 ? 1 : 0
-    // A hand-over or a recovery under the same fence begins to wait anew.
-    return 2 * (3 + slots) + restarts + (job.deadLetters ?? 0)
+    return 3 + slots + restarts + (job.deadLetters ?? 0)
   }
 
   landed(_queue: string, messages: Message[]): void {

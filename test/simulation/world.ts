@@ -81,6 +81,8 @@ export class World {
   readonly #types: JobTypes
   readonly #registry: OpenRegistry
   readonly #random: Random
+  /** Leases may end before their runs do. */
+  readonly #limitsOfChaos: Limits
   #instances = 0
   #nextFault = 0
   #untilFault: number
@@ -96,8 +98,19 @@ export class World {
     this.watch = options.watch
     this.trace = options.trace
     this.#untilFault = script.faults[0]?.after ?? Number.POSITIVE_INFINITY
-    const { stopPollMs, deadLettersMax, leaseMarginSeconds, fanOutPageItems, lagMs, narrow } = script.platform
-    this.limits = { ...defaultLimits, stopPollMs, deadLettersMax, leaseMarginSeconds, fanOutPageItems }
+    const { lagMs, narrow, stopPollMs, deadLettersMax, leaseMarginSeconds, fanOutPageItems, maxAttempts } =
+      script.platform
+    this.limits = {
+      ...defaultLimits,
+      stopPollMs,
+      deadLettersMax,
+      leaseMarginSeconds,
+      fanOutPageItems,
+      maxAttempts,
+    }
+    const { earlyMs } = script.platform
+    this.#limitsOfChaos =
+      earlyMs > 0 ? { ...this.limits, leaseMarginSeconds: leaseMarginSeconds - earlyMs / 1000 } : this.limits
     this.visibilityMs = script.platform.visibilityMs
     this.#random = {
       next: () => this.chance.next(),
@@ -195,7 +208,7 @@ export class World {
       },
       clock: instance.clock,
       random: this.#random,
-      limits: this.limits,
+      limits: this.calm ? this.limits : this.#limitsOfChaos,
       types: this.#types,
       log: silentLog,
       registries: () => this.#registryOf(instance),
@@ -261,11 +274,12 @@ export class World {
     unavailable: ErrorCode = 'store-unavailable',
   ): Promise<T> {
     if (instance.dead) return NEVER
-    if (this.#untilFault > 0) {
-      this.#tell(instance, what, details, undefined)
+    const fault = this.script.faults[this.#nextFault]
+    if (this.#untilFault > 0 || !fault || !isMet(fault, instance, what)) {
+      if (this.trace) this.#tell(instance, what, details, undefined)
       return effect()
     }
-    const fault = this.script.faults[this.#nextFault++]!
+    this.#nextFault++
     this.#untilFault = this.script.faults[this.#nextFault]?.after ?? Number.POSITIVE_INFINITY
     this.faults++
     this.troubleAt = this.now
@@ -320,6 +334,9 @@ export class World {
   }
 }
 
+const isMet = ({ role }: Fault, instance: Instance, what: string): boolean =>
+  role === undefined || (role === instance.role && /^(put|update|send|events)/.test(what))
+
 const THROTTLED: { [code in ErrorCode]?: ErrorCode } = {
   'store-unavailable': 'store-throttled',
   'registry-unavailable': 'registry-throttled',
@@ -347,9 +364,8 @@ class Running implements Instance {
     this.role = role
     this.number = number
     this.startedAt = world.now
-    const { skewMs, earlyMs } = world.script.platform
-    const ahead = role === 'sweep' && !world.calm ? earlyMs : 0
-    this.skewMs = (skewMs === 0 ? 0 : world.chance.integer(-skewMs, skewMs)) + ahead
+    const { skewMs } = world.script.platform
+    this.skewMs = skewMs === 0 ? 0 : world.chance.integer(-skewMs, skewMs)
     const endsAt = world.now + timeoutMs
     this.invocation = {
       requestId: `request-${number}`,
