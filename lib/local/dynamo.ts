@@ -13,6 +13,7 @@ import dynalite from 'dynalite'
 import { type Clock, systemClock } from '../clock.ts'
 import { LongshoreError } from '../errors.ts'
 import { TABLE } from '../store/table.ts'
+import { writeIndexesWithTheirItem } from './atomic-indexes.ts'
 import { openLevel } from './data-lock.ts'
 
 export interface LocalDynamo {
@@ -36,6 +37,7 @@ export async function startDynamo({
     await closeIteratorsWithTheirStreams(level)
     await level.close()
   }
+  writeIndexesWithTheirItem()
   const server = dynalite({
     ...(dataDir !== undefined && { path: dataDir }),
     createTableMs: 0,
