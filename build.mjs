@@ -99,7 +99,7 @@ const neverUsed = {
 const limitsWithoutReasons = {
   name: 'limits-without-reasons',
   setup(build) {
-    build.onLoad({ filter: /[\\/]lib[\\/]config\.ts$/ }, async ({ path }) => {
+    build.onLoad({ filter: /[\\/]lib[\\/]limits[\\/][a-z]+\.ts$/ }, async ({ path }) => {
       const source = await readFile(path, 'utf8')
       const contents = source.replace(/,\s*(?:'[^'\n]*'|"[^"\n]*"),?\s*\),\n/g, ", ''),\n")
       return { contents, loader: 'ts' }

@@ -1,4 +1,4 @@
-// Writes docs/limits.md from lib/config.ts, which holds every limit. `--check` only compares and ends with 1 when the
+// Writes docs/limits.md from lib/limits/, which holds every limit. `--check` only compares and ends with 1 when the
 // page is stale. node scripts/limits.mjs [--check]
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -24,13 +24,14 @@ async function limitsOf(path) {
   return (await import(`data:text/javascript;base64,${code}`)).LIMITS
 }
 
-/** [heading, names], in the order of the source. */
+/** [heading, names], in the order of the sources. */
 function groupsOf(source, names) {
-  const groups = []
-  for (const [, comment, name] of source.matchAll(/^ {2}(?:\/\/ (.+)|(\w+): limit\()/gm))
-    if (comment) groups.push([HEADINGS[comment] ?? comment, []])
-    else if (names.has(name)) groups.at(-1)[1].push(name)
-  return groups
+  return [...source.matchAll(/^ {2}\/\/ (.+)\n {2}\.\.\.(\w+),$/gm)].map(([, comment, constant]) => {
+    const file = new RegExp(`\\{ ${constant} \\} from '(.+)'`).exec(source)[1]
+    const text = readFileSync(new URL(file, new URL('../lib/config.ts', import.meta.url)), 'utf8')
+    const own = [...text.matchAll(/^ {2}(\w+): limit\(/gm)].map(([, name]) => name).filter((name) => names.has(name))
+    return [HEADINGS[comment] ?? comment, own]
+  })
 }
 
 const UNITS = [

@@ -9,13 +9,14 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['scan', 'replicate', 'self-check'],
   ['job', 'oci', 'advisories', 'report'],
   ['net', 'store', 'queue', 'blobs', 'secrets', 'events'],
-  ['config', 'errors', 'glossary', 'clock', 'random', 'variables', 'validation', 'version'],
+  ['config', 'limits', 'errors', 'glossary', 'clock', 'random', 'variables', 'validation', 'version'],
 ]
 
 /** Inside a layer rooms are on their own, but for these. */
 const BESIDE: Record<string, string> = {
   'http -> schedule': 'the API shows and fires policies',
   'job -> oci': 'a job is about an image: references, and the registries it opens',
+  'config -> limits': 'the limits by room, put together',
   'config -> errors': 'a limit out of range is an error',
   'errors -> glossary': 'sides of a replication',
   'random -> clock': 'a seeded world hands both out together',

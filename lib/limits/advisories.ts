@@ -1,0 +1,36 @@
+/** Building and opening advisory revisions. */
+import { limit } from './limit.ts'
+
+export const ADVISORY_LIMITS = {
+  advisoryRecordBytesMax: limit(
+    33_554_432,
+    1_024,
+    1_073_741_824,
+    'The largest OSV records (Linux kernel) have a few MB; a zip member that inflates to more is a bomb.',
+  ),
+  advisoryArchiveBytesMax: limit(
+    450_000_000,
+    1_024,
+    10_000_000_000,
+    "A download lies in /tmp, which has 512 MB in Lambda; OSV's npm archive is about 200 MB.",
+  ),
+  advisoryRecordsMax: limit(2_000_000, 1, 1e8, 'Members of one all.zip; all of OSV together has under a million.'),
+  advisoryEventsMax: limit(
+    200_000,
+    10,
+    1e7,
+    'Range events and listed versions of one record; the largest real ones list some thousands.',
+  ),
+  enrichmentBytesMax: limit(
+    268_435_456,
+    1_024,
+    2_147_483_648,
+    'CVSS vectors of all CVEs ever given are about 25 MB as CSV; read whole.',
+  ),
+  advisoriesRevalidateSeconds: limit(
+    60,
+    0,
+    86_400,
+    'A warm worker looks at the revision pointer this often; data changes every few hours.',
+  ),
+} as const

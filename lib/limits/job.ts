@@ -1,0 +1,85 @@
+/** The life of a job: leases, retries, the sweep, logs. */
+import { limit } from './limit.ts'
+
+export const JOB_LIMITS = {
+  leaseMarginSeconds: limit(
+    60,
+    0,
+    900,
+    'Lambda kills at a known instant; the margin covers clock skew and writes still on the way.',
+  ),
+  handOverMs: limit(
+    60_000,
+    100,
+    600_000,
+    'Time kept at the end of an invocation to checkpoint and hand over; at most 20 % of the timeout.',
+  ),
+  maxAttempts: limit(5, 1, 100, 'Attempts that ended by crash or transient error before the job ends as error.'),
+  retryBaseSeconds: limit(10, 0, 3_600, 'First backoff; doubles with full jitter.'),
+  retryMaxSeconds: limit(3_600, 1, 86_400, 'Backoff cap: an hour outlives a registry deployment.'),
+  hopsMax: limit(200, 1, 100_000, 'Continuations of one job: 200 invocations of 15 minutes are two days.'),
+  stallsMax: limit(
+    3,
+    1,
+    1_000,
+    'Continuations in a row without any progress before the job says that it stands still.',
+  ),
+  snoozesMax: limit(
+    1_000,
+    1,
+    1_000_000,
+    'A job that was put off a thousand times waits for something that never comes.',
+  ),
+  throttlesMax: limit(500, 1, 1_000_000, 'Parked by 429 five hundred times: the registry will not serve this job.'),
+  deadLettersMax: limit(3, 1, 100, 'Dead letters without a claim between, before the message counts as poison.'),
+  redriveBatchMax: limit(
+    100,
+    1,
+    1_000,
+    'Dead letters that one request moves back: ten receives, sends and deletes each stay far under the 30 s of HTTP API.',
+  ),
+  resendBatchMax: limit(500, 1, 10_000, 'Re-sends per sweep: a long queue is never flooded.'),
+  sweepPageMax: limit(1_000, 10, 10_000, 'Records one sweep looks at per shard; the rest waits for the next minute.'),
+  eventSettleSeconds: limit(
+    30,
+    0,
+    900,
+    'Events are handed over this long after the finish so that none is skipped: a write takes 21 s at most (three tries of 7 s), an index of DynamoDB lags for seconds.',
+  ),
+  stopPollMs: limit(2_000, 10, 60_000, 'A stop takes effect within 5 s: one poll and one abort.'),
+  progressWriteSeconds: limit(5, 0, 300, 'At most one progress write in this time; short jobs write none.'),
+  tickSeconds: limit(
+    60,
+    1,
+    3_600,
+    'How often schedule and sweep are called: each minute by serverless.yml, as set here locally. A self-check counts in it.',
+  ),
+  functionTimeoutSeconds: limit(
+    900,
+    1,
+    900,
+    'Longest life of a function (Lambda ends it at 15 minutes). serverless.yml says less for most; locally, as set here, it bounds all workers and ticks, and a message is hidden for at most six times as long.',
+  ),
+  clockSkewMsMax: limit(
+    20_000,
+    1_000,
+    900_000,
+    'A third of leaseMarginSeconds, which pays for clocks that differ; Lambda keeps them within milliseconds.',
+  ),
+  waitingSecondsMax: limit(
+    900,
+    1,
+    86_400,
+    'A job that a person waits for has waited too long after 15 minutes, as the alarm on the age of its queue says.',
+  ),
+  logPartBytesMax: limit(65_536, 1_024, 1_048_576, 'A log part is flushed at this size or after logFlushMs.'),
+  logFlushMs: limit(1_000, 10, 60_000, 'A reader sees a line a second after it was written.'),
+  logBytesMax: limit(1_048_576, 4_096, 67_108_864, 'Per run; after that one line says that the log was cut.'),
+  recordBytesMax: limit(16_384, 1_024, 400_000, 'A job record is meant to fit 1 KB (1 WRU); DynamoDB refuses 400 KB.'),
+  historyDays: limit(
+    90,
+    15,
+    3_650,
+    'Terminal records expire after this; not less than the 14 days a message may live, or a late message would find no record.',
+  ),
+} as const

@@ -1,0 +1,132 @@
+/** Talking to registries. */
+import { limit } from './limit.ts'
+
+export const REGISTRY_LIMITS = {
+  registryRequestTimeoutMs: limit(
+    30_000,
+    100,
+    900_000,
+    'A manifest request that takes longer is a dead registry; blobs have an idle limit instead.',
+  ),
+  registryConnectTimeoutMs: limit(
+    10_000,
+    100,
+    60_000,
+    'A TCP and TLS handshake across the world takes well under 2 s.',
+  ),
+  registryIdleTimeoutMs: limit(
+    30_000,
+    100,
+    900_000,
+    'A body that stands still that long will not move again; a Lambda is billed while it waits.',
+  ),
+  resolveTimeoutMs: limit(
+    5_000,
+    100,
+    25_000,
+    'Budget of digest resolution in the HTTP function; HTTP API integrations end at 30 s.',
+  ),
+  manifestBytesMax: limit(
+    4_194_304,
+    1_024,
+    33_554_432,
+    'OCI distribution: registries should accept manifests up to 4 MiB; larger ones are refused before parsing.',
+  ),
+  manifestLayersMax: limit(512, 1, 10_000, 'Docker stops at 127 layers; 512 bounds the requests of one job.'),
+  indexChildrenMax: limit(
+    1_024,
+    1,
+    10_000,
+    'No known index has more than about 50 platforms; bounds the requests of one job.',
+  ),
+  indexDepthMax: limit(4, 1, 32, 'Indexes of indexes are legal but rare; an index that names itself would never end.'),
+  redirectsMax: limit(5, 0, 20, 'CDN redirects take one or two hops.'),
+  tokenBytesMax: limit(65_536, 1_024, 1_048_576, 'A bearer token answer is a few KB (Docker Hub 5 KB).'),
+  pageBytesMax: limit(
+    4_194_304,
+    1_024,
+    33_554_432,
+    'A page of tags or repositories; more than that in one answer is not paging.',
+  ),
+  registryRetriesMax: limit(3, 0, 10, 'Retries of one idempotent request inside a job; the job itself is retried too.'),
+  registryRetryBaseMs: limit(250, 0, 60_000, 'First wait before a registry request is repeated; doubles, full jitter.'),
+  registryThrottleWaitMs: limit(
+    2_000,
+    0,
+    60_000,
+    'A 429 that asks for at most this is waited for in place; a longer one parks the job and frees the worker.',
+  ),
+  registryRetryAfterSecondsMax: limit(
+    21_600,
+    1,
+    604_800,
+    'Docker Hub counts over six hours; a registry that asks for more is mistaken, and would park its jobs for good.',
+  ),
+  registryPauseSeconds: limit(
+    60,
+    1,
+    3_600,
+    'After a 429 that does not say for how long, and when the permits of requestsPerSecond are all taken by others.',
+  ),
+  registryBudgetRefreshMs: limit(
+    10_000,
+    0,
+    600_000,
+    'A worker that has a client open reads this often whether another was told to pause: one cheap read.',
+  ),
+  registryBudgetWaitMs: limit(
+    10_000,
+    1_000,
+    600_000,
+    'A request waits this long for a permit of requestsPerSecond; then its job is parked and the worker is free.',
+  ),
+  registryCommitTimeoutMs: limit(
+    300_000,
+    100,
+    900_000,
+    'The answer to the closing PUT of a blob: registries on object storage copy the whole blob before they answer.',
+  ),
+  referenceBytesMax: limit(
+    1_024,
+    1_024,
+    1_024,
+    'Host 253 + repository 255 + tag 128 + digest 135 is 771; longer text is not parsed.',
+  ),
+  blobsInParallelMax: limit(
+    6,
+    1,
+    64,
+    'Measured: with 40 ms round trips 6 in parallel is within 10 % of 12 and near registries gain nothing above 3.',
+  ),
+  uploadChunkBytesMax: limit(
+    67_108_864,
+    65_536,
+    1_073_741_824,
+    'Measured: chunks of 64 MiB cost nothing against one PUT, 16 MiB 9 %, 5 MiB 17 %. A registry may want less.',
+  ),
+  uploadChunkBytesMin: limit(
+    262_144,
+    1,
+    67_108_864,
+    'A smaller chunk costs more in round trips than it moves; when no more fits into the time left, the run ends.',
+  ),
+  uploadChunkSeconds: limit(
+    20,
+    1,
+    600,
+    'A chunk is what moves in this time at the rate seen: many registries lose the whole session when one is cut.',
+  ),
+  uploadRestartsMax: limit(3, 0, 100, 'How often one blob is begun anew because its session was lost, over all runs.'),
+  checkpointBytesMax: limit(
+    8_192,
+    1_024,
+    131_072,
+    'What the open uploads of a replication take of its record: six of docker-registry are 6 KB, a record has 16 KB.',
+  ),
+  tagVerifyMarginSeconds: limit(
+    60,
+    0,
+    900,
+    'A request of a dead worker may lie in buffers this long beyond its lease; then the tag it set is looked at again.',
+  ),
+} as const
