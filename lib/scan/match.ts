@@ -7,10 +7,10 @@ import { SEVERITIES, type Severity } from '../glossary.ts'
 import type { Finding, PackageEntry, Report, SeverityCounts } from '../report/model.ts'
 import { affectedBy } from './affected.ts'
 import { distributionOf } from './distribution.ts'
+import { packageEntries } from './entries.ts'
 import { type Flaw, flawsOf, type Hit } from './flaws.ts'
 import type { ImageInventory, ImagePackage } from './model.ts'
 import { OS_KINDS } from './packages/kinds.ts'
-import { packageUrl } from './purl.ts'
 import { cvssScore, severityOfScore, severityOfWord } from './severity.ts'
 import { comparatorOf } from './versions/index.ts'
 
@@ -155,26 +155,6 @@ interface Judge {
   subject(found: ImagePackage): { name: string; version: string }
 }
 
-function entry(found: ImagePackage, os: ImageInventory['os']): PackageEntry {
-  return {
-    name: found.name,
-    version: found.version,
-    purl: packageUrl(found, os),
-    path: found.member ? `${found.path}!/${found.member}` : found.path,
-    layer: found.layer,
-    ...(found.source ? { source: { name: found.source.name, version: found.source.version } } : {}),
-  }
-}
-
-/** Packages in one order, each once. */
-function entries(packages: readonly ImagePackage[], os: ImageInventory['os']) {
-  const seen = new Set<string>()
-  return packages
-    .map((found) => ({ found, entry: entry(found, os) }))
-    .sort((a, b) => byText(a.entry.purl, b.entry.purl) || byText(a.entry.path, b.entry.path))
-    .filter(({ entry: { purl, path } }) => !seen.has(`${purl}\n${path}`) && seen.add(`${purl}\n${path}`))
-}
-
 const itself = ({ name, version }: ImagePackage) => ({ name, version })
 
 /** Go's advisories leave the `v` of a module's version out. */
@@ -251,7 +231,7 @@ export async function buildReport(options: {
   const matcher = new Matcher(database)
   const listed: PackageEntry[] = []
   const findings: Finding[] = []
-  for (const { found, entry: pack } of entries(packages, os)) {
+  for (const { found, entry: pack } of packageEntries(packages, os)) {
     listed.push(pack)
     const by = judges.get(found.kind)
     if (!by) continue
