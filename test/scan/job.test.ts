@@ -127,7 +127,7 @@ describe('a scan', () => {
     expect(world.registry.requests).toEqual([])
   })
 
-  test('uses a new revision from the moment it is there', async () => {
+  test('uses a new revision from the moment it is there (fault 36)', async () => {
     await publish()
     const digest = await world.push(image({ layers: [app('1.0.0')] }))
     const before = await run(digest)
@@ -152,7 +152,7 @@ describe('a scan', () => {
     expect(world.count('blobs')).toBe(0)
   })
 
-  test('never says clean about what it could not read', async () => {
+  test('never says clean about what it could not read (fault 38)', async () => {
     await publish()
     const rpm = layer([{ path: 'var/lib/rpm/rpmdb.sqlite', content: 'x' }])
     const { result, report } = await run(await world.push(image({ layers: [rpm, app('9.0.0')] })))

@@ -95,7 +95,7 @@ describe('reading a layer', () => {
     expect((await inventoryOf(Buffer.alloc(0), { packed: Buffer.alloc(0) })).entries).toBe(0)
   })
 
-  test('passes over a package.json of 100 MB in bounded memory, and says so', async () => {
+  test('passes over a package.json of 100 MB in bounded memory, and says so (fault 18)', async () => {
     const size = 100 * 1024 * 1024
     const block = Buffer.alloc(1024 * 1024, ' ')
     const parts = function* () {

@@ -103,6 +103,18 @@ const RECORDS: Record<string, Doc[]> = {
   AlmaLinux: [record('ALSA-2024:1', 'AlmaLinux:9', 'bash', '5', { related: ['CVE-2024-0009', 'CVE-2024-0010'] })],
 }
 
+const LANGUAGES: Record<string, [name: string, fixed: string]> = {
+  PyPI: ['foo-bar', '2.0'],
+  RubyGems: ['rack', '2.2.3'],
+  Packagist: ['symfony/http-kernel', '4.4.1'],
+  Maven: ['org.apache.logging.log4j:log4j-core', '2.15.0'],
+  Go: ['stdlib', '1.19.9'],
+  'crates.io': ['time', '0.2.0'],
+}
+for (const [ecosystem, [name, fixed]] of Object.entries(LANGUAGES))
+  RECORDS[ecosystem] = [record(`FLAW-${ecosystem}`, ecosystem, name, fixed)]
+RECORDS.Go!.push(record('FLAW-module', 'Go', 'example.com/m', '1.2.4'))
+
 let database: AdvisoryDatabase
 beforeAll(async () => {
   using world = dumps(Object.fromEntries(Object.entries(RECORDS).map(([name, records]) => [name, dump(...records)])))
@@ -291,4 +303,89 @@ test('equal input gives equal bytes, in whatever order packages come', async () 
   const one = writeJson(await report(packages))
   expect(writeJson(await report(packages.toReversed()))).toBe(one)
   expect(JSON.parse(one).createdAt).toBe(database.createdAt)
+})
+
+const language = (kind: ImagePackage['kind'], name: string, version: string, more: Partial<ImagePackage> = {}) => ({
+  kind,
+  name,
+  version,
+  path: `srv/${name}`,
+  layer: LAYER,
+  ...more,
+})
+
+describe('packages of every language', () => {
+  test('are judged by their own ecosystem, with the spelling their tools write', async () => {
+    const { findings } = await report([
+      language('python', 'Foo.Bar', '1.9.post1'),
+      language('gem', 'rack', '2.2.2'),
+      language('composer', 'Symfony/Http-Kernel', 'v4.4.0'),
+      language('maven', 'org.apache.logging.log4j:log4j-core', '2.14.1'),
+      language('go', 'stdlib', '1.19.8'),
+      language('go', 'example.com/m', 'v1.2.3'),
+      language('cargo', 'time', '0.1.43'),
+    ])
+    expect(findings.map(({ id, fixedVersion }) => `${id} ${fixedVersion}`).sort()).toEqual([
+      'FLAW-Go 1.19.9',
+      'FLAW-Maven 2.15.0',
+      'FLAW-Packagist 4.4.1',
+      'FLAW-PyPI 2.0',
+      'FLAW-RubyGems 2.2.3',
+      'FLAW-crates.io 0.2.0',
+      'FLAW-module 1.2.4',
+    ])
+  })
+
+  test('that are fixed have no findings, and an ecosystem without data is told', async () => {
+    const { findings, gaps } = await report([
+      language('go', 'example.com/m', 'v1.2.4'),
+      language('gem', 'rack', '2.2.3'),
+      language('nuget', 'Newtonsoft.Json', '12.0.3'),
+    ])
+    expect(findings).toEqual([])
+    expect(gaps.join()).toContain('holds no advisories for NuGet, so NuGet packages cannot be judged')
+  })
+
+  test('name the archive inside the archive', async () => {
+    const inside = { path: 'opt/app.jar', member: 'BOOT-INF/lib/log4j.jar' }
+    const { findings } = await report([language('maven', 'org.apache.logging.log4j:log4j-core', '2.14.1', inside)])
+    expect(findings[0]!.path).toBe('opt/app.jar!/BOOT-INF/lib/log4j.jar')
+  })
+
+  test('that an OS package owns are left to its distribution, unless that has no data or both are asked for', async () => {
+    const packages = [dpkg('python3-foo-bar', '1'), language('python', 'foo-bar', '1.0', { owned: true })]
+    const ids = async (more: Partial<ImageInventory>, ownedJudged = false) =>
+      (await buildReport({ image: 'r/a:1', inventory: inventory(packages, more), database, ownedJudged })).findings.map(
+        ({ id }) => id,
+      )
+    expect(await ids({})).toEqual([])
+    expect(await ids({}, true)).toEqual(['FLAW-PyPI'])
+    expect(await ids({ os: { id: 'ubuntu', version: '22.04' } })).toEqual(['FLAW-PyPI'])
+  })
+})
+
+describe('rpm distributions', () => {
+  const rpm = (name: string, version: string, source: ImagePackage['source']): ImagePackage => ({
+    kind: 'rpm',
+    name,
+    version,
+    architecture: 'x86_64',
+    path: 'var/lib/rpm/rpmdb.sqlite',
+    layer: LAYER,
+    ...(source ? { source } : {}),
+  })
+  const alma = { os: { id: 'almalinux', version: '9.3' } }
+
+  test('whose advisories name binary packages are matched by these', async () => {
+    const found = await report([rpm('bash', '4.4-1.el9', { name: 'bash', version: '4.4-1.el9' })], alma)
+    expect(found.findings.map(({ id }) => id)).toEqual(['CVE-2024-0009', 'CVE-2024-0010'])
+    expect(found.coverage).toBe('full')
+    const doc = await report([rpm('bash-doc', '4.4-1.el9', { name: 'bash', version: '4.4-1.el9' })], alma)
+    expect(doc.findings).toEqual([])
+  })
+
+  test('without data are told by their name', async () => {
+    const { gaps } = await report([rpm('bash', '5-1', undefined)], { os: { id: 'amzn', version: '2' } })
+    expect(gaps.join()).toContain('holds no advisories for Amazon Linux:2, so OS packages cannot be judged')
+  })
 })

@@ -1,0 +1,146 @@
+/** Packages as a whole layer tells them: who owns what, programs among its files, and what later layers change. */
+import { Readable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { defaultLimits } from '../../lib/config.ts'
+import { readLayer } from '../../lib/scan/layer.ts'
+import { mergeLayers } from '../../lib/scan/merge.ts'
+import { body, END, header, inventoryOf, sha256 } from './archives.ts'
+import { fixture } from './packages/reading.ts'
+
+type File = [path: string, content: Buffer | string, more?: { mode?: string; type?: string; link?: string }]
+
+/** Files as a layer's archive; programs have the mode 0755. */
+const tar = (...files: File[]) =>
+  Buffer.concat([
+    ...files.flatMap(([path, content, { mode = '0000644', type = '0', link = '' } = {}]) => {
+      const bytes = Buffer.from(content as string)
+      const block = header(path, bytes.length, type, (raw) => {
+        raw.write(`${mode}\0`, 100)
+        raw.write(link, 157)
+      })
+      return [block, body(bytes)]
+    }),
+    END,
+  ])
+
+const program = { mode: '0000755' }
+const metadata = (name: string) => `Metadata-Version: 2.1\nName: ${name}\nVersion: 1.0\n`
+const SITE = 'usr/lib/python3/dist-packages'
+
+const seen = async (...files: File[]) => {
+  const { packages } = await inventoryOf(tar(...files))
+  return packages.map(({ kind, name, path, owned }) => `${kind} ${name} ${path}${owned ? ' owned' : ''}`)
+}
+
+describe('language packages owned by an OS package', () => {
+  const files: File[] = [
+    [`${SITE}/six-1.0.egg-info`, metadata('six')],
+    ['usr/local/lib/python3/dist-packages/six-1.0.dist-info/METADATA', metadata('six')],
+  ]
+  const expected = [
+    `python six ${SITE}/six-1.0.egg-info owned`,
+    'python six usr/local/lib/python3/dist-packages/six-1.0.dist-info/METADATA',
+  ]
+
+  test('are known by dpkg, whether its lists come before or after', async () => {
+    const list: File = ['var/lib/dpkg/info/python3-six.list', `/.\n/usr\n/${SITE}/six-1.0.egg-info\n`]
+    expect(await seen(list, ...files)).toEqual(expected)
+    expect(await seen(...files, list)).toEqual(expected)
+  })
+
+  test('are known by the checksums of distroless images', async () => {
+    const sums: File = ['var/lib/dpkg/status.d/python3-six.md5sums', `${'0a'.repeat(16)}  ${SITE}/six-1.0.egg-info\n`]
+    expect(await seen(sums, ...files)).toEqual(expected)
+  })
+
+  test('are known by apk', async () => {
+    const apk: File = ['lib/apk/db/installed', `P:py3-six\nV:1.0-r0\nF:${SITE}\nR:six-1.0.egg-info\nZ:Q1\n`]
+    expect(await seen(apk, ...files)).toEqual(['apk py3-six lib/apk/db/installed', ...expected])
+  })
+
+  test('are known by rpm, and a program by its path before /usr was merged', async () => {
+    const path = 'usr/lib/python3.11/site-packages/demo_tool-1.2.3.dist-info/METADATA'
+    const lines = await seen(
+      ['usr/lib/sysimage/rpm/rpmdb.sqlite', fixture('rpm/rpmdb.sqlite')],
+      [path, metadata('demo_tool')],
+      ['usr/bin/demo-tool', fixture('programs/go'), program],
+      ['usr/bin/other', fixture('programs/go'), program],
+    )
+    expect(lines).toContain(`python demo_tool ${path} owned`)
+    expect(lines).toContain('go stdlib usr/bin/demo-tool owned')
+    expect(lines).toContain('go stdlib usr/bin/other')
+  })
+})
+
+describe('programs in a layer', () => {
+  test('are found by their content wherever they are, when they may be executed', async () => {
+    const lines = await seen(
+      ['opt/very/deep/down/tool', fixture('programs/go'), program],
+      ['opt/very/deep/down/data', fixture('programs/go')],
+      ['usr/bin/script', '#!/bin/sh\n'.repeat(20_000), program],
+      ['usr/bin/second', '', { type: '1', link: 'opt/very/deep/down/tool' }],
+      ['app/node_modules/a/package.json', '{"name":"a","version":"1.0.0"}'],
+    )
+    expect(lines).toEqual([
+      'npm a app/node_modules/a/package.json',
+      ...['stdlib', 'example.com/dep', 'example.com/new'].map((name) => `go ${name} opt/very/deep/down/tool`),
+      ...['stdlib', 'example.com/dep', 'example.com/new'].map((name) => `go ${name} usr/bin/second`),
+    ])
+  })
+
+  test('built by cargo-auditable cost a second reading, and only they', async () => {
+    const read = async (...files: File[]) => {
+      const archive = tar(...files)
+      let opened = 0
+      const inventory = await readLayer(
+        {
+          digest: 'sha256:blob',
+          diffId: sha256(archive),
+          open: async () => {
+            opened++
+            return Readable.from([gzipSync(archive, { level: 1 })], { objectMode: false })
+          },
+        },
+        defaultLimits,
+      )
+      return { opened, names: inventory.packages.map(({ kind, name, version }) => `${kind} ${name} ${version}`) }
+    }
+    const go: File = ['usr/bin/go-tool', fixture('programs/go-cgo'), program]
+    expect(await read(go)).toMatchObject({ opened: 1 })
+    const { opened, names } = await read(['usr/bin/rusty', fixture('programs/rust'), program], go)
+    expect(opened).toBe(2)
+    expect(names).toEqual([
+      'go stdlib 1.19.8',
+      'go example.com/dep v1.2.3',
+      'go example.com/new v1.4.0',
+      'cargo time 0.1.43',
+    ])
+  })
+
+  test('are replaced and removed by later layers, and with them what could not be read of them', async () => {
+    const old = fixture('programs/go')
+    old[old.indexOf('\xff Go buildinf:', 'latin1') + 15] = 0
+    const base = await inventoryOf(tar(['usr/bin/a', old, program], ['usr/bin/b', fixture('programs/go'), program]))
+    expect(mergeLayers([base], defaultLimits).gaps).toEqual([
+      '"usr/bin/a" was built with a Go older than 1.18, whose list of modules is not read',
+    ])
+    const top = await inventoryOf(tar(['usr/bin/a', fixture('programs/go'), program], ['usr/bin/.wh.b', '']))
+    const { packages, gaps } = mergeLayers([base, top], defaultLimits)
+    expect(gaps).toEqual([])
+    expect(packages.map(({ path, layer }) => `${path} ${layer === top.diffId}`)).toEqual(
+      Array(3).fill('usr/bin/a true'),
+    )
+  })
+})
+
+test('a jar that is a symbolic link is read where it is, and a database that is one is told', async () => {
+  const link = (path: string, to: string): File => [path, '', { type: '2', link: to }]
+  const { fileGaps, gaps } = await inventoryOf(
+    tar(link('usr/share/java/a.jar', 'a-1.jar'), link(`${SITE}/x-1.dist-info/METADATA`, '/elsewhere')),
+  )
+  expect([fileGaps, gaps]).toEqual([
+    undefined,
+    [`"${SITE}/x-1.dist-info/METADATA" is a symbolic link and was not read`],
+  ])
+})
