@@ -287,7 +287,7 @@ describe('bad input', () => {
     await expect(build(world.source(limits), memoryBlobs(), { limits })).rejects.toThrow(/larger than 1000000 bytes/)
   })
 
-  test('a store that fails half-way leaves the pointer where it was', async () => {
+  test('a store that fails half-way leaves the pointer where it was (fault 37)', async () => {
     using world = dumps({ npm: good })
     const blobs = memoryBlobs()
     await build(world.source(), blobs)

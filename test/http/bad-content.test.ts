@@ -222,7 +222,7 @@ describe('an index', () => {
     expect(await tagOf(at)).toBe(404)
   })
 
-  test('whose child is missing at the source fails and sets no tag', async () => {
+  test('whose child is missing at the source fails and sets no tag (fault 30)', async () => {
     const built = appImage()
     const { digest } = built.manifest.descriptor
     const at = await world(({ method, path }) =>

@@ -97,7 +97,7 @@ describe('POST /v1/jobs', () => {
     expect(answer.json.image).toMatchObject({ repository: 'team/app', tag: 'latest' })
   })
 
-  test('gives the same job for the same idempotency key, and refuses the key for another body', async () => {
+  test('gives the same job for the same idempotency key, and refuses the key for another body (fault 4)', async () => {
     const world = await apiWorld()
     await world.push(appImage())
     await world.push(appImage('2.0.0'), '2.0')
@@ -113,7 +113,7 @@ describe('POST /v1/jobs', () => {
     expect(await world.submit(scanOf(world))).not.toBe(await world.submit(scanOf(world)))
   })
 
-  test('makes one job of two requests with one key at the same time', async () => {
+  test('makes one job of two requests with one key at the same time (fault 1)', async () => {
     const world = await apiWorld()
     await world.push(appImage())
     const both = await Promise.all(

@@ -25,7 +25,7 @@ const start = async (world: World, images = ['app']) => {
 const counts = async (world: World, id: string) => await countChildren({ tenant: TENANT, id }, world.env)
 
 describe('an execution', () => {
-  it('submits one job per digest into the bulk lane, and ends as success with exact counts', async () => {
+  it('submits one job per digest into the bulk lane, and ends as success with exact counts (fault 52)', async () => {
     const world = createWorld({ registry: tagRegistry({ app: { ...manyTags(250), latest: digest(7) } }) })
     const { id } = await start(world)
     await world.deliver('fan-out')
@@ -84,7 +84,7 @@ describe('an execution', () => {
     expect(failed.jobs.map((job) => job.error?.message)).toEqual(['layer 2 is cut'])
   })
 
-  it('is stopped by one flag: no child claims after it, and the counts add up', async () => {
+  it('is stopped by one flag: no child claims after it, and the counts add up (fault 15)', async () => {
     const world = createWorld({ registry: tagRegistry({ app: manyTags(20) }) })
     const { id } = await start(world)
     await world.deliver('fan-out')

@@ -11,7 +11,7 @@ import type { Store } from '../../lib/store/port.ts'
 import { createWorld, succeed, TENANT, TIMEOUT_MS } from './world.ts'
 
 describe('a message', () => {
-  it('that comes again after the end changes nothing and starts nothing (fault 6)', async () => {
+  it('that comes again after the end changes nothing and starts nothing (faults 6, 40)', async () => {
     const world = createWorld()
     let runs = 0
     world.runs[0] = async () => {

@@ -10,7 +10,7 @@ import { createWorld, DIGEST, TENANT, tagRegistry } from './world.ts'
 
 const DAY_MS = 86_400_000
 
-it('a job that waits or runs never expires; one that has ended does, after historyDays', async () => {
+it('a job that waits or runs never expires; one that has ended does, after historyDays (fault 49)', async () => {
   const world = createWorld({ limits: { historyDays: 15 } })
   const waiting = await world.submitProbe()
   expect(waiting.expires).toBeUndefined()

@@ -34,7 +34,7 @@ describe('submitting', () => {
     await expect(unknown).rejects.toMatchObject({ code: 'invalid-value', errors: [{ pointer: '/type' }] })
   })
 
-  it('keeps the job when the message cannot be sent, and the sweep sends it within two minutes', async () => {
+  it('keeps the job when the message cannot be sent, and the sweep sends it within two minutes (fault 2)', async () => {
     const world = createWorld()
     const { send } = world.env.queue
     world.env.queue.send = async () => {
@@ -92,7 +92,7 @@ describe('working', () => {
     expect(world.events.received).toHaveLength(1)
   })
 
-  it('runs once when its message comes twice', async () => {
+  it('runs once when its message comes twice (fault 3)', async () => {
     const world = createWorld()
     let runs = 0
     world.runs[0] = async () => {
@@ -107,7 +107,7 @@ describe('working', () => {
     expect(runs).toBe(1)
   })
 
-  it('knows its own claim when the answer of the write was lost', async () => {
+  it('knows its own claim when the answer of the write was lost (fault 48)', async () => {
     const world = createWorld({
       store: (inner) => {
         let lost = false
@@ -241,7 +241,7 @@ describe('working', () => {
     expect(await world.job(job.id)).toMatchObject({ status: 'success' })
   })
 
-  it('returns a message of a job nobody knows, and drops what is not a message of ours', async () => {
+  it('returns a message of a job nobody knows, and drops what is not a message of ours (fault 5)', async () => {
     const world = createWorld()
     await world.env.queue.send('probe', [{ body: 'hello' }])
     expect(await world.deliver()).toEqual(['acknowledge'])
@@ -300,7 +300,7 @@ describe('working', () => {
 })
 
 describe('stopping', () => {
-  it('stops a waiting job by one write, and its message is acknowledged without a run', async () => {
+  it('stops a waiting job by one write, and its message is acknowledged without a run (fault 12)', async () => {
     const world = createWorld()
     const job = await world.submitProbe()
     expect(await stopJob(TENANT, job.id, world.env)).toMatchObject({ outcome: 'stopped', job: { status: 'stopped' } })
@@ -329,7 +329,7 @@ describe('stopping', () => {
     expect(await world.job(job.id)).toMatchObject({ status: 'stopped', error: { code: 'stopped-by-user' } })
   })
 
-  it('wins over a success that comes after it', async () => {
+  it('wins over a success that comes after it (fault 11)', async () => {
     const world = createWorld()
     let finish = (): void => {}
     world.runs[0] = () => new Promise((resolve) => (finish = () => resolve({ result: { late: true } })))

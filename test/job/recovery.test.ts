@@ -14,7 +14,7 @@ async function killWorker(world: World): Promise<void> {
 const afterLease = TIMEOUT_MS + 61_000
 
 describe('the sweep', () => {
-  it('recovers a job whose worker died, within the lease and a minute, and counts the attempt', async () => {
+  it('recovers a job whose worker died, within the lease and a minute, and counts the attempt (fault 8)', async () => {
     const world = createWorld()
     world.env.limits = { ...world.env.limits, stopPollMs: 3_600_000 }
     const job = await world.submitProbe()
@@ -78,7 +78,7 @@ describe('the sweep', () => {
     )
   })
 
-  it('ends a job as stopped when a stop was asked and its worker is dead', async () => {
+  it('ends a job as stopped when a stop was asked and its worker is dead (fault 13)', async () => {
     const world = createWorld()
     const job = await world.submitProbe()
     await killWorker(world)
@@ -88,7 +88,7 @@ describe('the sweep', () => {
     expect(await world.job(job.id)).toMatchObject({ status: 'stopped' })
   })
 
-  it('lets nobody but the new fence write after a recovery', async () => {
+  it('lets nobody but the new fence write after a recovery (fault 10)', async () => {
     const world = createWorld()
     let finishLate = (): void => {}
     world.runs.unshift(() => new Promise((resolve) => (finishLate = () => resolve({ result: { from: 'zombie' } }))))
@@ -121,7 +121,7 @@ describe('the sweep', () => {
     expect(await world.sweep()).toMatchObject({ resent: 10 })
   })
 
-  it('may run twice at once: every job is sent again once', async () => {
+  it('may run twice at once: every job is sent again once (fault 46)', async () => {
     const world = createWorld()
     await world.submitProbe()
     await world.clock.advance(61_000)
@@ -129,7 +129,7 @@ describe('the sweep', () => {
     expect(reports.map((report) => report.resent).reduce((a, b) => a + b)).toBe(1)
   })
 
-  it('hands an event over again when the hand-over failed, and never before the finish has settled', async () => {
+  it('hands an event over again when the hand-over failed, and never before the finish has settled (fault 42)', async () => {
     const world = createWorld()
     const job = await world.submitProbe()
     await world.deliver()
@@ -171,7 +171,7 @@ describe('a dead letter', () => {
     await world.deliver('probe-dlq')
   }
 
-  it('is sent again with a delay, twice, and only the third without a claim ends the job as poison', async () => {
+  it('is sent again with a delay, twice, and only the third without a claim ends the job as poison (fault 9)', async () => {
     const world = createWorld()
     const job = await world.submitProbe()
     await letter(world, job.id, job.createdAt)
@@ -181,7 +181,7 @@ describe('a dead letter', () => {
     expect(await world.job(job.id)).toMatchObject({ status: 'error', error: { code: 'poison-message' } })
   })
 
-  it('changes nothing about a job that has succeeded or runs', async () => {
+  it('changes nothing about a job that has succeeded or runs (fault 22)', async () => {
     const world = createWorld()
     const done = await world.submitProbe()
     await world.deliver()

@@ -59,7 +59,7 @@ describe('a run that fails', () => {
     expect(waitMs).toBeLessThanOrEqual(330_001)
   })
 
-  test('is of one of the three kinds: no row was forgotten here', () => {
+  test('is of one of the three kinds: no row was forgotten here (fault 24)', () => {
     expect([...of('permanent'), ...of('transient'), ...of('throttled')].sort()).toEqual([...codes].sort())
   })
 })

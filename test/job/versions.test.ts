@@ -152,7 +152,7 @@ describe('records of version 1', () => {
     expect(RECORD_VERSION).toBe(2)
   })
 
-  it('live on: what waited runs, what died is recovered, what ended is shown, what listed goes on', async () => {
+  it('live on: what waited runs, what died is recovered, what ended is shown, what listed goes on (fault 50)', async () => {
     const world = createWorld({ registry: tagRegistry({ app: { latest: DIGEST } }) })
     for (const item of ITEMS) await world.env.store.put(item)
     const listed = await listJobs({ tenant: TENANT, types: ['probe'] }, 10, undefined, world.env)

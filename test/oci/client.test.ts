@@ -89,7 +89,7 @@ describe('resolving and reading manifests', () => {
     }
   })
 
-  test('a call ends at its own time limit however slowly the bytes drip', async () => {
+  test('a call ends at its own time limit however slowly the bytes drip (fault 25)', async () => {
     const server = await serve((_, response) => {
       response.writeHead(200)
       const drip = setInterval(() => response.write(' '), 5)
@@ -338,7 +338,7 @@ describe('uploads', () => {
     [401, false],
     [400, false],
     [404, false],
-  ])('a mount answered %i is %s', async (status, mounted) => {
+  ])('a mount answered %i is %s (fault 31)', async (status, mounted) => {
     const server = await serve((request, response) =>
       response.writeHead(request.method === 'POST' ? status : 204, { location: '/v2/a/blobs/uploads/1' }).end(),
     )

@@ -145,7 +145,7 @@ describe('logging in', () => {
     [undefined, 49],
     [100, 81],
     [3_600, 3_571],
-  ])('a token with expires_in %s is renewed early', async (life, seconds) => {
+  ])('a token with expires_in %s is renewed early (fault 26)', async (life, seconds) => {
     const server = await tokenRegistry(life)
     const clock = virtualClock()
     const client = clientOf(server.host, { credentials, clock })

@@ -113,7 +113,7 @@ describe('an upload in chunks', () => {
     expect(source.server.seen.map(({ headers }) => headers.range)).toEqual([undefined, 'bytes=300000-'])
   })
 
-  test('is begun anew when its session is gone, and counts it', async () => {
+  test('is begun anew when its session is gone, and counts it (fault 17)', async () => {
     const [source, target] = [await sourceWith(), await chunkRegistry()]
     const { last } = await send(source, target, { chunks: 2 })
     target.sessions.clear()

@@ -21,7 +21,7 @@ const replicating = (params: ReplicateParams, { context }: Run) => runReplicate(
 const methods = (running: RunningRegistry) => running.requests.map((request) => request.method)
 
 describe('a replication', () => {
-  test('copies an index byte for byte, children before it and the tag last', async () => {
+  test('copies an index byte for byte, children before it and the tag last (fault 27)', async () => {
     const [from, to] = [await registry(), await registry()]
     const index = await pushIndex(from.host, 'team/app', '1')
     const run = runOf(from.host, 'team/app', index.digest)
@@ -79,7 +79,7 @@ describe('a replication', () => {
     expect(both.requests.some(({ method, path }) => method === 'GET' && path.includes('/blobs/'))).toBe(false)
   })
 
-  test('copies the digest pinned at submit though the tag has moved on', async () => {
+  test('copies the digest pinned at submit though the tag has moved on (fault 28)', async () => {
     const [from, to] = [await registry(), await registry()]
     const old = await pushImage(from.host, 'a', '1', ['old'])
     await pushImage(from.host, 'a', '1', ['new'])

@@ -50,7 +50,7 @@ async function world(layers = [layer('a')]) {
 }
 
 describe('a replication that is longer than a function', () => {
-  test('goes on inside a blob, moves each byte once, and grows with every run', async () => {
+  test('goes on inside a blob, moves each byte once, and grows with every run (fault 16)', async () => {
     const { to, image, run, seen } = await world()
     let checkpoint: Json | undefined = SLOW
     let result: Json | undefined

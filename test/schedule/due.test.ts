@@ -19,7 +19,7 @@ const executions = async (world: World) =>
   (await world.env.store.query({ index: 'members', pk: `XM#${TENANT}#202611`, limit: 100 })).items.length
 
 describe('a policy', () => {
-  it('fires once per instant, also when two ticks run at once or one comes twice', async () => {
+  it('fires once per instant, also when two ticks run at once or one comes twice (fault 33)', async () => {
     const world = createWorld({ registry })
     const { id } = await createPolicy(TENANT, policy, world.env)
     expect(await fireDue(world.env)).toBe(0)
@@ -30,7 +30,7 @@ describe('a policy', () => {
     expect(await requirePolicy(TENANT, id, world.env)).toMatchObject({ nextRunAt: START + 10 * 60_000 })
   })
 
-  it('catches up what was missed by one run', async () => {
+  it('catches up what was missed by one run (fault 32)', async () => {
     const world = createWorld({ registry })
     const { id } = await createPolicy(TENANT, policy, world.env)
     await world.clock.advance(47 * 60_000)
@@ -39,7 +39,7 @@ describe('a policy', () => {
     expect(await requirePolicy(TENANT, id, world.env)).toMatchObject({ nextRunAt: START + 50 * 60_000 })
   })
 
-  it('records a skip while its run before is still at work', async () => {
+  it('records a skip while its run before is still at work (fault 34)', async () => {
     const world = createWorld({ registry })
     await createPolicy(TENANT, policy, world.env)
     await world.clock.advance(5 * 60_000)
@@ -120,7 +120,7 @@ describe('fire times', () => {
     expect(runs).toEqual(['2026-03-28T07:30:00.000Z', '2026-03-29T06:30:00.000Z', '2026-03-30T06:30:00.000Z'])
   })
 
-  it('come once on the night whose hour comes twice, and once on the one whose hour is missing', () => {
+  it('come once on the night whose hour comes twice, and once on the one whose hour is missing (fault 35)', () => {
     const runs = (from: number, count: number) =>
       nextRuns('30 2 * * *', 'Europe/Berlin', from, count).map((at) => new Date(at).toISOString())
     expect(runs(Date.UTC(2026, 9, 24, 12), 2)).toEqual(['2026-10-25T00:30:00.000Z', '2026-10-26T01:30:00.000Z'])

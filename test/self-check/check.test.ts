@@ -92,7 +92,7 @@ describe('a self-check', () => {
     expect(problemOf(await selfCheck(withQueue('probe', { answeredAt: clock.now() - 999 })))).toBeUndefined()
   })
 
-  test('tells of an index that is not there, in one line', async () => {
+  test('tells of an index that is not there, in one line (fault 51)', async () => {
     const { checked } = await healthy()
     const query: typeof checked.store.query = async ({ index }) => {
       throw new LongshoreError('store-unavailable', `the index ${index} does not exist`)
