@@ -8,7 +8,17 @@
 import type { Severity } from '../glossary.ts'
 import { VERSION } from '../version.ts'
 import type { Finding, PackageEntry, Report, SuppressedFinding, Suppression } from './model.ts'
-import { cvssVersion, imagePurl, jsonText, osvPage, pageOf, purlParts, type Subject, uuidOf } from './subject.ts'
+import {
+  cvssVersion,
+  imagePurl,
+  jsonText,
+  osvPage,
+  pageOf,
+  purlParts,
+  type Subject,
+  uriPart,
+  uuidOf,
+} from './subject.ts'
 
 /** The packages alone: what an inventory is downloaded and pushed as. */
 export const writeSbom = (subject: Subject): string => document(subject, {})
@@ -160,8 +170,8 @@ function vulnerability(group: (Finding | SuppressedFinding)[], refs: Map<string,
 }
 
 function sourceOf(id: string): { name: string; url: string } {
-  if (id.startsWith('CVE-')) return { name: 'NVD', url: `https://nvd.nist.gov/vuln/detail/${encodeURIComponent(id)}` }
-  if (id.startsWith('GHSA-')) return { name: 'GitHub', url: `https://github.com/advisories/${encodeURIComponent(id)}` }
+  if (id.startsWith('CVE-')) return { name: 'NVD', url: `https://nvd.nist.gov/vuln/detail/${uriPart(id)}` }
+  if (id.startsWith('GHSA-')) return { name: 'GitHub', url: `https://github.com/advisories/${uriPart(id)}` }
   return { name: 'OSV', url: osvPage(id) }
 }
 

@@ -5,7 +5,7 @@
 import type { Severity } from '../glossary.ts'
 import { VERSION } from '../version.ts'
 import type { Finding, Report, SuppressedFinding } from './model.ts'
-import { jsonText, pageOf, uuidOf } from './subject.ts'
+import { jsonText, pageOf, uriPart, uuidOf } from './subject.ts'
 
 const LEVELS: Record<Severity, 'error' | 'warning' | 'note'> = {
   Critical: 'error',
@@ -99,7 +99,7 @@ function resultOf(found: Finding | SuppressedFinding, ruleIndex: number) {
     locations: [
       {
         physicalLocation: {
-          artifactLocation: { uri: found.path.split('/').map(encodeURIComponent).join('/'), uriBaseId: 'ROOT' },
+          artifactLocation: { uri: found.path.split('/').map(uriPart).join('/'), uriBaseId: 'ROOT' },
           region: { startLine: 1 },
         },
         logicalLocations: [{ fullyQualifiedName: found.purl, kind: 'package' }],

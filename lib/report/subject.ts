@@ -24,6 +24,9 @@ export function uuidOf(content: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
+/** Percent-encoded, whatever it is: half of a surrogate pair, which JSON in an image can hold, has no encoding. */
+export const uriPart = (text: string): string => encodeURIComponent(text.replace(/\p{Cs}/gu, '\ufffd'))
+
 /** The parts of an image's name as submitted; the registry is empty for the short names of Docker Hub. */
 export function imageParts(image: string): { registry: string; repository: string; tag: string } {
   const named = image.replace(/@.*$/, '')
@@ -37,10 +40,10 @@ export function imagePurl({ image, digest, platform }: Pick<Subject, 'image' | '
   const { registry, repository, tag } = imageParts(image)
   const where = `${registry || 'docker.io'}/${repository}`
   const qualifiers = Object.entries({ arch: platform.split('/')[1], repository_url: where, tag })
-    .flatMap(([name, value]) => (value ? [`${name}=${encodeURIComponent(value).replaceAll('%3A', ':')}`] : []))
+    .flatMap(([name, value]) => (value ? [`${name}=${uriPart(value).replaceAll('%3A', ':')}`] : []))
     .join('&')
   const name = repository.replace(/^.*\//, '').toLowerCase()
-  return `pkg:oci/${encodeURIComponent(name)}@${encodeURIComponent(digest)}?${qualifiers}`
+  return `pkg:oci/${uriPart(name)}@${uriPart(digest)}?${qualifiers}`
 }
 
 /** The type, namespace and name inside a package URL. */
@@ -64,7 +67,7 @@ export const pageOf = ({ id, url }: Pick<Finding, 'id' | 'url'>): string =>
     ? url.replace(/%(?![0-9A-Fa-f]{2})/g, '%25')
     : osvPage(id)
 
-export const osvPage = (id: string): string => `https://osv.dev/vulnerability/${encodeURIComponent(id)}`
+export const osvPage = (id: string): string => `https://osv.dev/vulnerability/${uriPart(id)}`
 
 /** The version of CVSS a vector is of: 2, 3, 3.1 or 4. */
 export function cvssVersion(vector: string): 2 | 3 | 3.1 | 4 {

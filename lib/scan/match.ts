@@ -5,6 +5,7 @@
 import type { AdvisoryDatabase, AdvisoryDetails } from '../advisories/index.ts'
 import { SEVERITIES, type Severity } from '../glossary.ts'
 import type { Finding, PackageEntry, Report, SeverityCounts } from '../report/model.ts'
+import { osvPage } from '../report/subject.ts'
 import { affectedBy } from './affected.ts'
 import { distributionOf } from './distribution.ts'
 import { packageEntries } from './entries.ts'
@@ -79,7 +80,7 @@ function describe(flaw: Flaw, pack: PackageEntry): Pick<Finding, 'title' | 'url'
       details.find((one) => one.title)?.title ??
       joined.find((one) => one.title)?.title ??
       `${flaw.id} in ${pack.source?.name ?? pack.name}`,
-    url: details.find((one) => one.url)?.url ?? `https://osv.dev/vulnerability/${encodeURIComponent(details[0]!.id)}`,
+    url: details.find((one) => one.url)?.url ?? osvPage(details[0]!.id),
     kev: joined.some((one) => one.kev),
     ...(publishedAt ? { publishedAt } : {}),
   }

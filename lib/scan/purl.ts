@@ -1,9 +1,10 @@
 /** Package URLs (purl-spec) of what a scan finds. */
+import { uriPart } from '../report/subject.ts'
 import type { FoundPackage } from './model.ts'
 
 /** Percent-encodes as the purl specification asks: all but unreserved characters and the colon. */
 const encode = (text: string) =>
-  encodeURIComponent(text)
+  uriPart(text)
     .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%3A', ':')
 

@@ -3,9 +3,6 @@ import { writeSbom } from '../report/cyclonedx.ts'
 import { packageEntries } from './entries.ts'
 import type { ImageInventory } from './model.ts'
 
-/** Of an SBOM as an OCI artifact and in an answer. */
-export const SBOM_MEDIA_TYPE = 'application/vnd.cyclonedx+json'
-
 /**
  * Pure: equal inventories give equal bytes, there is no time in it. `image` is a reference for people; by default the
  * image is named by its digest.

@@ -1,7 +1,11 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { SEVERITIES } from '../../lib/glossary.ts'
 import { writeSbom } from '../../lib/report/cyclonedx.ts'
 import { FORMATS, readReport, selectFindings, writeJson } from '../../lib/report/index.ts'
-import type { Report } from '../../lib/report/model.ts'
+import type { Finding, Report } from '../../lib/report/model.ts'
+import { countsOf } from '../../lib/report/select.ts'
+import { uriPart } from '../../lib/report/subject.ts'
 import { empty, FINDINGS, HOSTILE, LAYERS, PACKAGES, SUPPRESSED, sample } from './sample.ts'
 import { cycloneDxProblems, sarifProblems } from './schemas.ts'
 
@@ -55,6 +59,57 @@ describe('every format', () => {
       expect(user / 1000).toBeLessThan(1_500)
     },
   )
+})
+
+describe('texts of any kind', () => {
+  const text = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 30 }),
+    fc.webUrl(),
+    fc.constantFrom(HOSTILE, '', '%', '\ud800'),
+  )
+  const report = fc
+    .array(
+      fc.record({
+        id: text,
+        aliases: fc.array(text, { maxLength: 2 }),
+        package: text,
+        version: text,
+        path: text,
+        title: text,
+        url: text,
+        severitySource: fc.option(text, { nil: undefined }),
+        fixedVersion: fc.option(text, { nil: undefined }),
+        severity: fc.constantFrom(...SEVERITIES),
+        kev: fc.boolean(),
+      }),
+      { maxLength: 5 },
+    )
+    .map((found) => {
+      const findings = found.map((more, i) => {
+        const purl = `pkg:npm/${uriPart(more.package)}@${i}`
+        return { ...FINDINGS[i % FINDINGS.length]!, ...more, purl } as Finding
+      })
+      const packages = findings.map(({ package: name, version, purl, path, layer }) => ({
+        name,
+        version,
+        purl,
+        path,
+        layer,
+      }))
+      return sample({ findings, packages, ...countsOf(findings) })
+    })
+
+  test('give valid SARIF and CycloneDX, and a page and a table that hold', async () => {
+    await fc.assert(
+      fc.asyncProperty(report, async (one) => {
+        expect(sarifProblems(write('sarif', one))).toBeNull()
+        expect(await cycloneDxProblems(write('cyclonedx', one))).toBeNull()
+        expect(write('html', one)).not.toMatch(/<script|href="(?!https?:)|[\u202a-\u202e]/i)
+        for (const { write } of FORMATS) expect(write(one)).toBe(write(one))
+      }),
+      { numRuns: 60, seed: 4 },
+    )
+  })
 })
 
 describe('a part of a report', () => {
