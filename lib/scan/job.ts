@@ -40,7 +40,12 @@ export async function runScan(params: ScanParams, context: JobContext): Promise<
       log.info('no advisory revision has been built yet; the scan waits for the first one')
       return context.snooze(ADVISORIES_WAIT_SECONDS)
     })
-  const report = await buildReport({ image: params.image, inventory, database })
+  const report = await buildReport({
+    image: params.image,
+    inventory,
+    database,
+    ownedJudged: limits.ownedPackagesJudged === 1,
+  })
 
   context.phase('report')
   const json = JSON.stringify(report)

@@ -160,6 +160,20 @@ describe('a scan', () => {
     expect(report.gaps.join()).toContain('"var/lib/rpm/rpmdb.sqlite" is an rpm database of a format that is not known')
   })
 
+  test('leaves a package that an OS package owns to its distribution, until the limit says otherwise', async () => {
+    await publish()
+    const manifest = 'usr/share/app/node_modules/left/package.json'
+    const owned = layer([
+      { path: manifest, content: JSON.stringify({ name: 'left', version: '1.0.0' }) },
+      { path: 'var/lib/dpkg/info/node-left.list', content: `/${manifest}\n` },
+    ])
+    const digest = await world.push(image({ layers: [base, owned] }))
+    const ids = async (changes: Partial<JobContext> = {}) =>
+      (await run(digest, undefined, changes)).report.findings.map(({ package: name }) => name)
+    expect(await ids()).not.toContain('left')
+    expect(await ids({ limits: { ...defaultLimits, ownedPackagesJudged: 1 } })).toContain('left')
+  })
+
   test('of an image without layers succeeds', async () => {
     await publish()
     const { result } = await run(await world.push(image({ layers: [] })))
