@@ -8,8 +8,10 @@ import type { BlobStore } from '../blobs/port.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
+import { writeChangedKeys } from './changes.ts'
 import { baseEcosystem, fileEcosystem, normalName } from './ecosystem.ts'
 import { type Enrichment, NO_ENRICHMENT, readEnrichment } from './enrichment.ts'
+import { contentHash, encodeHashes } from './hashes.ts'
 import { encodeIndex } from './index-file.ts'
 import { CveJoin } from './join.ts'
 import {
@@ -22,6 +24,7 @@ import {
   revisionKey,
   writeMatch,
 } from './model.ts'
+import { pointedRevision } from './open.ts'
 import { type OsvProblem, type OsvRecord, readOsvRecord } from './osv.ts'
 import type { AdvisorySource } from './source.ts'
 
@@ -143,18 +146,22 @@ function nested<K, V>(map: Map<string, Map<K, V>>, key: string): Map<K, V> {
 function* encodeFiles(kept: Map<string, Kept>, enrichment: Enrichment): Generator<[RevisionFile, Buffer]> {
   const matches = new Map<string, Map<string, string[]>>()
   const details = new Map<string, Map<string, string>>()
+  const hashes = new Map<string, Map<string, string>>()
   const join = new CveJoin(enrichment)
   const live = [...kept.values()].filter((entry) => entry.matches.length > 0)
   live.sort((a, b) => byText(a.record.id, b.record.id))
   for (const { record } of live) join.add(record)
   for (const { record, matches: found } of live) {
     const text = JSON.stringify(join.details(record))
+    const shown = contentHash(text)
     for (const [ecosystem, name, json] of found) {
       const names = nested(matches, ecosystem)
       const values = names.get(name)
       if (values) values.push(json)
       else names.set(name, [json])
       nested(details, baseEcosystem(ecosystem)).set(record.id, text)
+      const shownOf = nested(hashes, ecosystem)
+      shownOf.set(name, (shownOf.get(name) ?? '') + shown)
     }
   }
   const file = (kind: RevisionFile['kind'], ecosystem: string, keys: number, bytes: Buffer): [RevisionFile, Buffer] => {
@@ -164,9 +171,24 @@ function* encodeFiles(kept: Map<string, Kept>, enrichment: Enrichment): Generato
   for (const [ecosystem, names] of [...matches].sort((a, b) => byText(a[0], b[0]))) {
     const entries = [...names].map(([name, values]): [string, string] => [name, `[${values.join(',')}]`])
     yield file('match', ecosystem, names.size, encodeIndex(entries))
+    const shown = hashes.get(ecosystem)!
+    const hashed = entries.map(([name, value]): [string, string] => [name, contentHash(value + shown.get(name)!)])
+    yield file('hashes', ecosystem, names.size, encodeHashes(hashed))
   }
   for (const [ecosystem, entries] of [...details].sort((a, b) => byText(a[0], b[0])))
     yield file('details', ecosystem, entries.size, encodeIndex(entries))
+}
+
+/** Leaves the difference to the revision in use beside the new one. Who needs it can also compute it: no reason to fail. */
+async function tellChanges(blobs: BlobStore, revision: string, log: (line: string) => void): Promise<void> {
+  try {
+    const before = await pointedRevision(blobs)
+    if (before === undefined || before === revision) return
+    const changed = await writeChangedKeys(blobs, before, revision)
+    log(`${changed} packages are told otherwise than by revision ${before}`)
+  } catch (error) {
+    log(`revision ${revision} was not compared to the one before: ${error instanceof Error ? error.message : error}`)
+  }
 }
 
 /** Dates a source whose records carry no date at all. */
@@ -215,6 +237,7 @@ export async function buildRevision(options: BuildOptions): Promise<BuildResult>
   const revision = `${content.createdAt.slice(0, 10).replaceAll('-', '')}-${digest.slice(0, 16)}`
   const manifest: RevisionManifest = { ...content, revision }
   await blobs.put(revisionKey(revision), JSON.stringify(manifest), { contentType: 'application/json' })
+  await tellChanges(blobs, revision, log)
   await blobs.put(CURRENT_KEY, JSON.stringify({ revision }), { contentType: 'application/json' })
   log(`revision ${revision}: ${records} records, ${files.length} files, ${skipped.count} records skipped`)
   return { revision, records, ecosystems: bases, skipped }

@@ -51,3 +51,9 @@ export function normalName(ecosystem: string, name: string): string {
       return name
   }
 }
+
+/** How a revision files a package; two spellings that mean one package have one key. */
+export function packageKey(ecosystem: string, name: string): { ecosystem: string; name: string } {
+  const file = fileEcosystem(ecosystem)
+  return { ecosystem: file, name: normalName(file, name) }
+}

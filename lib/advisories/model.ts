@@ -35,8 +35,8 @@ export interface AdvisoryDetails {
 }
 
 export interface RevisionFile {
-  kind: 'match' | 'details'
-  /** Of `match` with release (`Debian:12`), of `details` without (`Debian`). */
+  kind: 'match' | 'details' | 'hashes'
+  /** Of `match` and `hashes` with release (`Debian:12`), of `details` without (`Debian`). */
   ecosystem: string
   sha256: string
   bytes: number
@@ -60,6 +60,9 @@ export const REVISION_FORMAT = 1
 export const CURRENT_KEY = 'advisories/current.json'
 export const revisionKey = (revision: string): string => `advisories/revisions/${revision}.json`
 export const fileKey = (sha256: string): string => `advisories/${sha256}.idx`
+/** What differs between a revision and the one that was current when it was built. */
+export const changesKey = (before: string, after: string): string =>
+  `advisories/revisions/${after}/changed-from-${before}.json`
 
 const EVENT_LETTERS = { introduced: 'i', fixed: 'f', last_affected: 'l', limit: 'm' } as const
 const EVENT_KINDS: Record<string, OsvEvent['kind']> = { i: 'introduced', f: 'fixed', l: 'last_affected', m: 'limit' }

@@ -39,10 +39,15 @@ function parseJson<T>(bytes: Uint8Array, key: string): T {
   }
 }
 
+/** What the pointer names, undefined before the first build. One read: who only asks whether it moved asks this. */
+export async function pointedRevision(blobs: BlobStore): Promise<string | undefined> {
+  const bytes = await blobs.get(CURRENT_KEY)
+  return bytes ? parseJson<{ revision?: string }>(bytes, CURRENT_KEY).revision : undefined
+}
+
 /** The revision that is current now. Throws `advisories-missing` when none was built yet. */
 async function currentRevision(blobs: BlobStore): Promise<string> {
-  const bytes = await blobs.get(CURRENT_KEY)
-  const revision = bytes ? parseJson<{ revision?: string }>(bytes, CURRENT_KEY).revision : undefined
+  const revision = await pointedRevision(blobs)
   if (!revision)
     throw new LongshoreError(
       'advisories-missing',
@@ -51,7 +56,8 @@ async function currentRevision(blobs: BlobStore): Promise<string> {
   return revision
 }
 
-async function openRevision(blobs: BlobStore, revision: string): Promise<AdvisoryDatabase> {
+/** Throws `advisories-missing` when the revision is gone or has another format. */
+export async function readManifest(blobs: BlobStore, revision: string): Promise<RevisionManifest> {
   const key = revisionKey(revision)
   const bytes = await blobs.get(key)
   if (!bytes) throw new LongshoreError('advisories-missing', `${key} is gone; build the advisories again`)
@@ -61,6 +67,12 @@ async function openRevision(blobs: BlobStore, revision: string): Promise<Advisor
       'advisories-missing',
       `The advisory revision ${revision} has format ${manifest.format}, this version reads ${REVISION_FORMAT}; build the advisories again`,
     )
+  return manifest
+}
+
+/** One revision by its name, whether it is the current one or not. Throws `advisories-missing` when it is gone. */
+export async function openRevision(blobs: BlobStore, revision: string): Promise<AdvisoryDatabase> {
+  const manifest = await readManifest(blobs, revision)
   const files = new Map(manifest.files.map((file) => [`${file.kind} ${file.ecosystem}`, file]))
   const bases = new Set(manifest.sources.map(({ ecosystem }) => ecosystem))
   const opened = new Map<string, Promise<IndexFile | undefined>>()

@@ -150,7 +150,7 @@ export function readOsvRecord(document: unknown, eventsMax: number): OsvRecord |
     size += list(place.versions).length
     for (const range of list(place.ranges)) size += list(fields(range).events).length
     if (size > eventsMax) return { problem: `has more than ${eventsMax} versions and range events` }
-    if (ecosystem && name)
+    if (ecosystem && name && !name.includes('\n'))
       affected.push({ ecosystem, name, ranges: readRanges(place.ranges), versions: words(place.versions) })
   }
   const references = list(record.references).flatMap((item) => {
