@@ -37,6 +37,8 @@ export const ERRORS = {
   'exception-not-found': row('permanent', 404, 4, 'No such exception'),
   'report-not-found': row('permanent', 404, 4, 'The job has no report'),
   conflict: row('permanent', 409, 2, 'The current state does not allow this'),
+  // Not a fault of the request itself: the same with Accept-Encoding: gzip is answered.
+  'answer-too-large': row('permanent', 406, 2, 'The answer is too large without compression'),
   'report-not-ready': row('permanent', 409, 2, 'The report is not ready yet'),
   // A browser cannot send JSON across sites without asking first; every other type could come from any web page.
   'unsupported-content-type': row('permanent', 415, 2, 'The content type is not supported'),

@@ -12,7 +12,7 @@ import { checkedId, idParam } from './jobs.ts'
 import { problems } from './resources.ts'
 import { type Api, type ApiEnvironment, badQuery } from './server.ts'
 
-/** Bytes; Lambda takes 6 MB in an answer, so that what is near it goes gzipped to those who take it. */
+/** Bytes; what is larger goes gzipped to those who take it. */
 const PLAIN_BYTES_MAX = 1_048_576
 
 const known = FORMATS.map(({ format }) => format).join(', ')
@@ -40,7 +40,7 @@ export function reportRoutes(app: Api, env: ApiEnvironment): void {
         description: 'The report in the format asked for',
         content: Object.fromEntries(FORMATS.map(({ contentType }) => [contentType, { schema: z.string() }])),
       },
-      ...problems(400, 404, 409, 422),
+      ...problems(400, 404, 406, 409, 422),
     },
   })
   app.openapi(route, async (c) => {
@@ -72,8 +72,14 @@ export function reportRoutes(app: Api, env: ApiEnvironment): void {
       'content-disposition': `inline; filename="${fileName(report, format.extension)}"`,
       ...(name === 'html' ? { 'content-security-policy': `${HTML_POLICY}; frame-ancestors 'none'; sandbox` } : {}),
     }
-    if (text.length <= PLAIN_BYTES_MAX || !/\bgzip\b/.test(c.req.header('accept-encoding') ?? ''))
-      return c.body(text, 200, headers) as never
+    const bytes = Buffer.byteLength(text)
+    const zip = bytes > PLAIN_BYTES_MAX && /\bgzip\b/.test(c.req.header('accept-encoding') ?? '')
+    if (!zip && bytes > env.limits.answerBytesMax)
+      throw new LongshoreError(
+        'answer-too-large',
+        `this report has ${bytes} bytes; ask for it with Accept-Encoding: gzip (curl --compressed), or for a part with severity= or fixable=true`,
+      )
+    if (!zip) return c.body(text, 200, headers) as never
     return c.body(new Uint8Array(gzipSync(text)), 200, { ...headers, 'content-encoding': 'gzip' }) as never
   })
 }

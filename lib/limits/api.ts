@@ -24,6 +24,12 @@ export const API_LIMITS = {
     'GET /healthz?deep=1 needs no signature: whoever asks more often is told what was found before.',
   ),
   waitSecondsMax: limit(20, 0, 25, 'Long poll of GET /v1/jobs/{id}?wait=; HTTP API ends at 30 s.'),
+  answerBytesMax: limit(
+    4_194_304,
+    1_024,
+    1_073_741_824,
+    'Of a report to a caller that takes no gzip: Lambda ends an answer at 6 MB, and JSON inside JSON grows by a third.',
+  ),
   exceptionsMax: limit(
     1_000,
     1,

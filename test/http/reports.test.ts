@@ -1,11 +1,12 @@
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import type { Limits } from '../../lib/config.ts'
 import { FORMATS } from '../../lib/report/index.ts'
 import { cycloneDxProblems, sarifProblems } from '../report/schemas.ts'
 import { apiWorld, appImage, expectProblem } from './world.ts'
 
-async function scanned() {
-  const world = await apiWorld()
+async function scanned(limits: Partial<Limits> = {}) {
+  const world = await apiWorld({ limits })
   await world.publishAdvisories()
   await world.push(appImage())
   const id = await world.submit(`${world.source.host}/team/app:1.0`)
@@ -40,7 +41,7 @@ describe('the report in formats', () => {
   })
 
   test('goes gzipped to those who take it, once it is large', async () => {
-    const { world, id, path } = await scanned()
+    const { world, id, path } = await scanned({ answerBytesMax: 4_500_000 })
     const report = (await world.get(path)).json
     const findings = Array.from({ length: 6_000 }, (_, i) => ({ ...report.findings[0], id: `CVE-2024-${i}` }))
     const { store, blobs } = world.env
@@ -53,6 +54,10 @@ describe('the report in formats', () => {
     const bytes = Buffer.from(await zipped.arrayBuffer())
     expect(gunzipSync(bytes).toString()).toBe(plain.text)
     expect(bytes.length).toBeLessThan(plain.text.length / 5)
+    const sarif = `${path}?format=sarif`
+    expectProblem(await world.get(sarif), 406, 'answer-too-large')
+    expect((await world.app.request(sarif, { headers: { 'accept-encoding': 'gzip' } })).status).toBe(200)
+    expect((await world.get(`${sarif}&severity=High`)).status).toBe(200)
   })
 })
 
