@@ -9,12 +9,13 @@
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { normalizePath, showPath } from './paths.ts'
+import { BLOCK, type EntryType, isExecutable, isUstar, isZero, padded, text, typeOf } from './tar-block.ts'
 import { readPax } from './tar-pax.ts'
 
 export interface TarEntry {
   /** Normalised; the root directory is the empty string. */
   path: string
-  type: 'file' | 'directory' | 'symlink' | 'hardlink' | 'device'
+  type: EntryType
   /** Bytes of content; of a sparse file the stored ones. */
   size: number
   /** Target of a symbolic link as it stands, or the path of a hard link, normalised. */
@@ -41,7 +42,6 @@ export interface TarVisitor {
   refused(sentence: string): void
 }
 
-const BLOCK = 512
 /** Go's archive/tar reads so much of a long name or pax header and refuses the archive beyond. */
 const META_BYTES_MAX = 1_048_576
 
@@ -237,7 +237,7 @@ export class TarWalker {
   #enter(
     path: string,
     link: string,
-    type: TarEntry['type'],
+    type: EntryType,
     size: number,
     sparse: boolean,
     executable: boolean,
@@ -310,47 +310,5 @@ export class TarWalker {
       value = value * 8 + digit
     }
     return value
-  }
-}
-
-const padded = (size: number) => Math.ceil(size / BLOCK) * BLOCK
-
-const isUstar = (block: Buffer, at: number) =>
-  block[at + 257] === 0x75 && block.toString('latin1', at + 257, at + 263) === 'ustar\0'
-
-/** Whether one of the last three octal digits of the mode is odd. Nobody refuses an archive for its modes. */
-function isExecutable(block: Buffer, at: number): boolean {
-  let end = at + 107
-  while (end > at + 100 && (block[end]! < 0x30 || block[end]! > 0x37)) end--
-  return ((block[end]! | block[end - 1]! | block[end - 2]!) & 1) === 1
-}
-
-function isZero(block: Buffer, at: number): boolean {
-  for (let i = at; i < at + BLOCK; i++) if (block[i] !== 0) return false
-  return true
-}
-
-/** A field up to its first NUL. */
-function text(block: Buffer, at: number, length: number): string {
-  const nul = block.indexOf(0, at)
-  return block.toString('utf8', at, nul >= 0 && nul < at + length ? nul : at + length)
-}
-
-function typeOf(flag: number, path: string): TarEntry['type'] {
-  switch (flag) {
-    case 0x31:
-      return 'hardlink'
-    case 0x32:
-      return 'symlink'
-    case 0x33:
-    case 0x34:
-    case 0x36:
-      return 'device'
-    case 0x35:
-      return 'directory'
-    case 0:
-      return path.endsWith('/') ? 'directory' : 'file'
-    default:
-      return 'file'
   }
 }
