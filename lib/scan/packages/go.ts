@@ -12,6 +12,9 @@ const INLINE = 2
 /** runtime/debug puts 16 bytes before and after the text, by which tools find it. */
 const SENTINEL_BYTES = 16
 
+/** What stands for the version of a directory. */
+const DEVELOPMENT = '(devel)'
+
 /** The packages of one program; `content` begins at the mark. Throws Unreadable or RangeError. */
 export function readGoBuild(path: string, content: Buffer, { gap }: ReadingRoom): FoundPackage[] {
   if ((content.readUInt8(FLAGS_AT) & INLINE) === 0)
@@ -20,7 +23,7 @@ export function readGoBuild(path: string, content: Buffer, { gap }: ReadingRoom)
   const information = lengthAndText(content, version.end)
   const packages: FoundPackage[] = []
   const add = (name: string | undefined, at: string | undefined) => {
-    if (isField(name) && isField(at) && at !== '(devel)') packages.push({ kind: 'go', name, version: at, path })
+    if (isField(name) && isField(at) && at !== DEVELOPMENT) packages.push({ kind: 'go', name, version: at, path })
   }
   // "go1.22.3", "go1.22.3 X:boringcrypto", or "devel go1.23-0f3b..." of a build from the repository.
   const release = /^go(\d[\w.]*)/.exec(version.text)?.[1]
@@ -40,7 +43,7 @@ export function readGoBuild(path: string, content: Buffer, { gap }: ReadingRoom)
     if (what !== 'mod' && what !== 'dep') continue
     const [next, otherName, otherAt] = lines[i + 1]?.split('\t') ?? []
     // A module replaced by a directory has no version of its own: the replaced one is the best guess.
-    if (next === '=>' && otherAt) add(otherName, otherAt)
+    if (next === '=>' && otherAt && otherAt !== DEVELOPMENT) add(otherName, otherAt)
     else add(name, at)
   }
   if (modules === 0) gap('was built outside of a module, so its modules are not known')

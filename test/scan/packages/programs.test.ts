@@ -66,7 +66,8 @@ describe('a Go program', () => {
   })
 
   test('names its own module when that has a version, and a module replaced by a directory as it was', () => {
-    const text = 'path\tx.org/a\nmod\tx.org/a\tv2.0.0\th1:x=\ndep\tx.org/b\tv1.0.0\n=>\t./b\t\t\nbuild\t-compiler=gc\n'
+    const text =
+      'path\tx.org/a\nmod\tx.org/a\tv2.0.0\th1:x=\ndep\tx.org/b\tv1.0.0\n=>\t./b\t(devel)\t\nbuild\t-compiler=gc\n'
     expect(names(probe(goProgram('go1.22', text)))).toEqual(['stdlib 1.22.0', 'x.org/a v2.0.0', 'x.org/b v1.0.0'])
   })
 
