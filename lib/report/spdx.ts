@@ -15,6 +15,7 @@ const NOT_STATED = {
 }
 
 const IMAGE = 'SPDXRef-Image'
+const OS = 'SPDXRef-OperatingSystem'
 
 const purlReference = (purl: string) => ({
   referenceCategory: 'PACKAGE-MANAGER',
@@ -32,9 +33,14 @@ export function writeSpdx(report: Report): string {
       creators: [`Tool: longshore-${VERSION}`],
       comment: [`Advisory revision ${report.revision}, coverage ${report.coverage}`, ...report.gaps].join('\n'),
     },
-    packages: [imageOf(report), ...report.packages.map((pack, i) => packageOf(pack, i, advisories.get(keyOf(pack))))],
+    packages: [
+      imageOf(report),
+      ...(report.os ? [osOf(report.os)] : []),
+      ...report.packages.map((pack, i) => packageOf(pack, i, advisories.get(keyOf(pack)))),
+    ],
     relationships: [
       relation('SPDXRef-DOCUMENT', 'DESCRIBES', IMAGE),
+      ...(report.os ? [relation(IMAGE, 'CONTAINS', OS)] : []),
       ...report.packages.map((pack, i) => relation(IMAGE, 'CONTAINS', idOf(pack, i))),
     ],
   }
@@ -74,6 +80,15 @@ function imageOf(report: Report) {
     primaryPackagePurpose: 'CONTAINER',
   }
 }
+
+/** Which advisories judge the OS packages depends on it. */
+const osOf = ({ id, version }: NonNullable<Report['os']>) => ({
+  SPDXID: OS,
+  name: id,
+  versionInfo: version,
+  ...NOT_STATED,
+  primaryPackagePurpose: 'OPERATING-SYSTEM',
+})
 
 /** Letters, digits, dots and dashes are all an SPDXID may hold; the number makes it unique. */
 const idOf = ({ name }: PackageEntry, i: number) => `SPDXRef-Package-${i + 1}-${name.replace(/[^A-Za-z0-9.]+/g, '-')}`

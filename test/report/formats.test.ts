@@ -82,7 +82,7 @@ describe('texts of any kind', () => {
         severity: fc.constantFrom(...SEVERITIES),
         kev: fc.boolean(),
       }),
-      { maxLength: 5 },
+      { minLength: 3, maxLength: 25 },
     )
     .map((found) => {
       const findings = found.map((more, i) => {
@@ -99,16 +99,21 @@ describe('texts of any kind', () => {
       return sample({ findings, packages, ...countsOf(findings) })
     })
 
-  test('give valid SARIF and CycloneDX, and a page and a table that hold', async () => {
-    await fc.assert(
-      fc.asyncProperty(report, async (one) => {
+  test('give valid SARIF, a page that holds, and the same bytes each time', () => {
+    fc.assert(
+      fc.property(report, (one) => {
         expect(sarifProblems(write('sarif', one))).toBeNull()
-        expect(await cycloneDxProblems(write('cyclonedx', one))).toBeNull()
         expect(write('html', one)).not.toMatch(/<script|href="(?!https?:)|[\u202a-\u202e]/i)
         for (const { write } of FORMATS) expect(write(one)).toBe(write(one))
       }),
-      { numRuns: 60, seed: 4 },
+      { numRuns: 20, seed: 4 },
     )
+  })
+
+  // The strict validator takes 100 ms for each document.
+  test('give valid CycloneDX', async () => {
+    const documents = fc.sample(report, { numRuns: 5, seed: 5 }).map((one) => write('cyclonedx', one))
+    for (const document of documents) expect(await cycloneDxProblems(document)).toBeNull()
   })
 })
 
@@ -259,9 +264,9 @@ describe('SPDX', () => {
       ids.add(one.SPDXID)
       expectForm('package', one.name, /./)
       expectForm('downloadLocation', one.downloadLocation, /^(NOASSERTION|NONE|\w+:)/)
-      expectForm('purpose', one.primaryPackagePurpose, /^(CONTAINER|LIBRARY)$/)
+      expectForm('purpose', one.primaryPackagePurpose, /^(CONTAINER|OPERATING-SYSTEM|LIBRARY)$/)
       if (one.filesAnalyzed !== false) problems.push(`${one.SPDXID} claims that its files were analysed`)
-      for (const reference of one.externalRefs) {
+      for (const reference of one.externalRefs ?? []) {
         const pair = `${reference.referenceCategory} ${reference.referenceType}`
         expectForm('reference', pair, /^(PACKAGE-MANAGER purl|SECURITY advisory)$/)
         expectForm('locator', reference.referenceLocator, /^(pkg:|https?:\/\/)\S+$/)
@@ -278,14 +283,15 @@ describe('SPDX', () => {
     expect(spdxProblems(read('spdx'))).toEqual([])
     expect(spdxProblems(read('spdx', empty()))).toEqual([])
     const wrong = read('spdx')
-    wrong.packages[1].SPDXID = 'libc6'
+    wrong.packages[2].SPDXID = 'libc6'
     expect(spdxProblems(wrong)).toHaveLength(2)
   })
 
   test('says that the image contains each package, and where the flaws of each are described', () => {
     const document = read('spdx')
-    expect(document.relationships).toHaveLength(PACKAGES.length + 1)
-    expect(document.packages[1].externalRefs).toEqual([
+    expect(document.relationships).toHaveLength(PACKAGES.length + 2)
+    expect(document.packages[1]).toMatchObject({ name: 'debian', versionInfo: '12' })
+    expect(document.packages[2].externalRefs).toEqual([
       { referenceCategory: 'PACKAGE-MANAGER', referenceType: 'purl', referenceLocator: PACKAGES[0]!.purl },
       {
         referenceCategory: 'SECURITY',
@@ -294,7 +300,7 @@ describe('SPDX', () => {
         comment: 'CVE-2023-1',
       },
     ])
-    expect(document.packages[1].sourceInfo).toContain('of the source package glibc 2.36-9')
+    expect(document.packages[2].sourceInfo).toContain('of the source package glibc 2.36-9')
     expect(JSON.stringify(document)).not.toContain('CVE-2019-9')
   })
 })

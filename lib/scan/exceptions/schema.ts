@@ -8,8 +8,8 @@ const text = (max: number) => z.string().min(1).max(max)
 export const exceptionSchema = z.strictObject({
   id: text(128).describe('CVE, GHSA or any other id of the flaw'),
   package: text(512).optional().describe('A package name, or a package URL; all packages without it'),
-  path: text(1_024).optional().describe('A pattern of the path inside the image'),
-  image: text(1_024)
+  path: text(512).optional().describe('A pattern of the path inside the image'),
+  image: text(512)
     .optional()
     .describe(
       'registry/repository, with :tag or @digest to be exact; * within a name, ** across; every image without it',

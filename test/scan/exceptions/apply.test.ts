@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { countsOf } from '../../../lib/report/select.ts'
 import { applyExceptions } from '../../../lib/scan/exceptions/apply.ts'
@@ -125,5 +126,35 @@ describe('an exception', () => {
     const begun = process.cpuUsage()
     expect(suppressedBy(...rules, rule({}))).toEqual(BOTH)
     expect(process.cpuUsage(begun).user / 1000).toBeLessThan(1_000)
+  })
+
+  test('loses no finding and makes none, whatever the rules are', () => {
+    const some = <T>(...values: T[]) => fc.option(fc.subarray(values, { minLength: 1 }), { nil: undefined })
+    const rules = fc.array(
+      fc.record(
+        {
+          ids: fc.subarray([...new Set(FINDINGS.flatMap(({ id, aliases }) => [id, ...aliases]))]),
+          within: some('**', 'other.test/**', REPORT.digest, 'pkg:oci/app'),
+          packages: some('lodash', 'pkg:npm/lodash', 'pkg:deb/debian/libc6', 'none'),
+          paths: some('**', 'app/**', 'none'),
+          decision: fc.constantFrom('ignored' as const, 'not_affected' as const, 'fixed' as const, 'affected' as const),
+          expires: some('2020-01-01', '2030-01-01').map((days) => days?.[0]),
+        },
+        { requiredKeys: ['ids', 'decision'] },
+      ),
+    )
+    fc.assert(
+      fc.property(rules, (list) => {
+        const given = list.map((one) => rule(JSON.parse(JSON.stringify(one))))
+        const after = applyExceptions(REPORT, given, NOW)
+        const back = (after.suppressed ?? []).map(({ suppression: _, ...found }) => found)
+        const key = (found: object) => JSON.stringify(found)
+        expect([...after.findings, ...back].map(key).sort()).toEqual(FINDINGS.map(key).sort())
+        expect(after).toMatchObject(countsOf(after.findings))
+        // Again changes nothing: what is suppressed stays so, what is not is covered by no rule.
+        expect(applyExceptions(after, given, NOW)).toEqual(after)
+      }),
+      { numRuns: 300, seed: 9 },
+    )
   })
 })
