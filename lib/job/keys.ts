@@ -9,8 +9,10 @@
  * | execution       | X#tenant#id / #              | XM#tenant#yyyymm / created#id                      | O#execution#0..3 / wake#id      |
  * | policy          | P#tenant / id                |                                                    | O#policy#0..3 / nextRun#id      |
  * | registry        | R#tenant / host              |                                                    |                                 |
+ * | exception       | V#tenant / name              |                                                    |                                 |
  * | tag claim       | G#tenant#registry/repository:tag / # |                                            |                                 |
  * | request budget  | B#tenant / host              |                                                    |                                 |
+ * | work lease      | L#name / #                   |                                                    |                                 |
  * | event cursor    | C#events / shard             |                                                    |                                 |
  */
 import type { Status } from '../glossary.ts'
