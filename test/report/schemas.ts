@@ -11,7 +11,7 @@ const require = createRequire(import.meta.url)
 export const cycloneDxProblems = (text: string): Promise<unknown> =>
   new Validation.JsonStrictValidator(Spec.Version.v1dot6).validate(text)
 
-const sarif = compiled('@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json')
+const sarif = compiled(require.resolve('@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json'))
 
 /** What is wrong by the SARIF 2.1.0 schema (rtm.5, the one GitHub checks by), as Microsoft's SARIF SDK ships it. */
 export function sarifProblems(text: string): unknown {
@@ -20,11 +20,7 @@ export function sarifProblems(text: string): unknown {
 }
 
 function compiled(path: string) {
-  const {
-    $schema: _,
-    id: __,
-    ...schema
-  } = JSON.parse(readFileSync(require.resolve(path), 'utf8')) as Record<string, unknown>
+  const { $schema: _, id: __, ...schema } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
   const ajv = new Ajv({ strict: false, allErrors: true, unicodeRegExp: false })
   addFormats.default(ajv)
   return ajv.compile(schema)
