@@ -47,10 +47,10 @@ export const SCAN_LIMITS = {
     'A Java archive, also one inside another: applications with all their libraries have up to 100 MB. In memory.',
   ),
   archiveInflatedBytesMax: limit(
-    268_435_456,
+    536_870_912,
     1_024,
     1e10,
-    'All that is inflated of one archive and those inside it; libraries are mostly stored as they are.',
+    'All that is read of one archive and of those inside it; the largest applications have 200 MB of libraries.',
   ),
   archiveMembersMax: limit(
     500_000,
@@ -94,6 +94,18 @@ export const SCAN_LIMITS = {
     1,
     16,
     'Measured: inflating one layer fills one core while another downloads; above 3 only memory grows.',
+  ),
+  layerWaitSeconds: limit(
+    5,
+    1,
+    300,
+    'How long a scan is put off while another reads a layer it needs too; most layers are read in less.',
+  ),
+  layerWaitsMax: limit(
+    120,
+    0,
+    1_000,
+    'How often in a row. After ten minutes, more than one lease lasts, the scan reads the layer itself.',
   ),
   gapsMax: limit(50, 1, 10_000, 'Sentences of one layer or image about what could not be seen; the rest is counted.'),
   packagesMax: limit(

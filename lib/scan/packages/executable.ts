@@ -186,6 +186,8 @@ interface Elf {
   sections: { start: number; bytes: number; count: number; names: number }
 }
 
+/** Real programs have about ten. */
+const SEGMENTS_MAX = 128
 const SEGMENT_LOAD = 1
 const SEGMENT_WRITABLE = 2
 
@@ -204,7 +206,9 @@ function readElf(head: Buffer): Elf {
   const programs = word(wide ? 32 : 28)
   const programBytes = u16(wide ? 54 : 42)
   const writable: Span[] = []
-  for (let i = 0; i < u16(wide ? 56 : 44); i++) {
+  const count = u16(wide ? 56 : 44)
+  if (count > SEGMENTS_MAX) throw new Unreadable('has more segments than a program has')
+  for (let i = 0; i < count; i++) {
     const at = programs + i * programBytes
     if (u32(at) !== SEGMENT_LOAD || (u32(at + (wide ? 4 : 24)) & SEGMENT_WRITABLE) === 0) continue
     const start = word(at + (wide ? 8 : 4))

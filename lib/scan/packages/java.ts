@@ -20,7 +20,7 @@ export const java: Analyzer = {
   bytesMax: 'archiveFileBytesMax',
   read(path, content, room) {
     const walk: Walk = { path, room, budget: archiveBudget(room.limits), packages: [], nameless: [], damaged: [] }
-    readArchive(walk, content, '', 0)
+    readArchive(walk, content, { inside: '', depth: 0, bytesMax: room.limits.archiveFileBytesMax })
     tell(room, walk.nameless, 'tells no Maven coordinates and cannot be judged')
     tell(room, walk.damaged, 'cannot be read')
     return walk.packages
@@ -42,7 +42,14 @@ function tell({ gap }: ReadingRoom, members: string[], what: string): void {
   gap(members[0] ? `holds ${JSON.stringify(members[0].slice(0, 200))}, which ${what}${more}` : `${what}${more}`)
 }
 
-function readArchive(walk: Walk, content: Buffer, inside: string, depth: number): void {
+/** Where an archive is in the outer one; `bytesMax` is what archives inside it may take of memory at one time. */
+interface Place {
+  inside: string
+  depth: number
+  bytesMax: number
+}
+
+function readArchive(walk: Walk, content: Buffer, { inside, depth, bytesMax }: Place): void {
   const { limits } = walk.room
   const zip = openZip(content, walk.budget)
   const add = (name: string, version: string) => {
@@ -60,7 +67,8 @@ function readArchive(walk: Walk, content: Buffer, inside: string, depth: number)
       if (nested) {
         if (depth >= limits.archiveDepthMax)
           throw new Unreadable(`lies deeper than ${limits.archiveDepthMax} archives (limit archiveDepthMax)`)
-        readArchive(walk, zip.read(member, limits.archiveFileBytesMax), name, depth + 1)
+        const archive = zip.read(member, bytesMax)
+        readArchive(walk, archive, { inside: name, depth: depth + 1, bytesMax: bytesMax - archive.length })
         named = true
         continue
       }

@@ -15,9 +15,13 @@ const LANGUAGES = ANALYZERS.filter(({ kind }) => !OS_KINDS.has(kind))
 /** Programs seldom have an extension and never stand there. */
 const NO_PROGRAM = /^(?:usr\/share|usr\/include|etc|var)\/|\.[^/]*$/
 
+/** Paths of one layer that are looked at; a workstation has 500,000. */
+const PATHS_MAX = 2_000_000
+
 export class OwnedPaths {
   readonly #paths = new Set<string>()
   #bytesLeft: number
+  #pathsLeft = PATHS_MAX
 
   /** `bytesMax` bounds what is kept; beyond it a package may be counted twice. */
   constructor(bytesMax: number) {
@@ -26,6 +30,7 @@ export class OwnedPaths {
 
   /** As a package's file list has it, with or without a leading slash. */
   readonly add = (told: string): void => {
+    if (this.#pathsLeft-- <= 0) return
     const path = plain(told)
     if (NO_PROGRAM.test(path) && !LANGUAGES.some((analyzer) => analyzer.wants(path))) return
     this.#bytesLeft -= path.length + 64

@@ -32,6 +32,8 @@ export function* bdbPackages(file: Buffer): Generator<Buffer> {
   }
   // An overflow page belongs to one value: more than the file has are a loop.
   let pagesLeft = pages
+  // Values do not overlap either.
+  let bytesLeft = file.length
   const offPage = (first: number, length: number): Buffer => {
     if (length > file.length) throw new Unreadable('has a value that was cut')
     const value = Buffer.allocUnsafe(length)
@@ -59,6 +61,8 @@ export function* bdbPackages(file: Buffer): Generator<Buffer> {
       if (type === ITEM.offPage) value = offPage(u32(page, at + 4), u32(page, at + 8))
       else if (type === ITEM.inline && end > at && end <= pageBytes) value = page.subarray(at + 1, end)
       else throw new Unreadable('has an item that is not known')
+      bytesLeft -= value.length
+      if (bytesLeft < 0) throw new Unreadable('has values longer than the file')
       if (value.length >= HEADER_BYTES_MIN) yield value
     }
   }

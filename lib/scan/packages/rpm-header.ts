@@ -22,6 +22,8 @@ const WANTED: ReadonlySet<number> = new Set(Object.values(TAG))
 /** rpm itself refuses headers with more tags (header.c, HEADER_TAGS_MAX). */
 const TAGS_MAX = 65_535
 const ENTRY_BYTES = 16
+/** PATH_MAX of Linux. */
+const PATH_CHARACTERS_MAX = 4_096
 
 interface Place {
   at: number
@@ -75,7 +77,8 @@ export function readRpmHeader(blob: Buffer, path: string, owns: (path: string) =
   let i = 0
   for (const base of stringsAt(blob, places.get(TAG.baseNames), end)) {
     if (!indexes || i >= indexes.count) break
-    owns((directories[blob.readUInt32BE(indexes.at + 4 * i++)] ?? '') + base)
+    const directory = directories[blob.readUInt32BE(indexes.at + 4 * i++)] ?? ''
+    if (directory.length + base.length <= PATH_CHARACTERS_MAX) owns(directory + base)
   }
   for (const file of stringsAt(blob, places.get(TAG.oldFileNames), end)) owns(file)
   return { kind: 'rpm', name, version: full, ...(isField(architecture) ? { architecture } : {}), source, path }

@@ -34,6 +34,8 @@ class Database {
   readonly #usable: number
   /** A page belongs to one place: more pages than the file has are a loop. */
   #pagesLeft: number
+  /** Rows do not overlap: more bytes than the file has are a trick. */
+  #bytesLeft: number
 
   constructor(file: Buffer) {
     const told = file.readUInt16BE(16)
@@ -41,6 +43,7 @@ class Database {
     this.#pageBytes = told === 1 ? 65_536 : told
     this.#usable = this.#pageBytes - file.readUInt8(20)
     if (this.#pageBytes < 512 || this.#usable < 480) throw new Unreadable('has no page size')
+    this.#bytesLeft = file.length
     // The schema is read beside the table.
     this.#pagesLeft = Math.ceil(file.length / this.#pageBytes) + 1
   }
@@ -79,7 +82,7 @@ class Database {
     const columns: (Buffer | undefined)[] = []
     let value = headerBytes
     headerBytes = Math.min(headerBytes, payload.length)
-    while (next < headerBytes) {
+    while (next < headerBytes && columns.length < COLUMNS_MAX) {
       const [serial, after] = varint(payload, next)
       next = after
       const bytes = serial >= 12 ? (serial - (serial % 2 === 0 ? 12 : 13)) / 2 : (NUMBER_BYTES[serial] ?? 0)
@@ -91,7 +94,8 @@ class Database {
   }
 
   #payload(page: Buffer, start: number, length: number): Buffer {
-    if (length > this.#file.length) throw new Unreadable('has a row that was cut')
+    this.#bytesLeft -= length
+    if (this.#bytesLeft < 0) throw new Unreadable('has rows longer than the file')
     const most = this.#usable - 35
     if (length <= most) return page.subarray(start, start + length)
     const least = Math.floor(((this.#usable - 12) * 32) / 255) - 23
@@ -108,6 +112,9 @@ class Database {
     return payload
   }
 }
+
+/** The schema's own table has five, that of the packages two. */
+const COLUMNS_MAX = 5
 
 /** Of the serial types 0 to 9: NULL, integers, a float, the constants 0 and 1. */
 const NUMBER_BYTES = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0]

@@ -16,6 +16,9 @@ export const archiveBudget = (limits: Limits): ArchiveBudget => ({
   inflatedBytes: limits.archiveInflatedBytesMax,
 })
 
+/** What opening an archive counts as, so that nobody can have a million tiny ones opened. */
+const ARCHIVE_MEMBERS = 100
+
 export interface Member {
   name: string
   size: number
@@ -44,6 +47,7 @@ const DEFLATED = 8
 /** Throws Unreadable when it is no zip archive, was cut, or has more members than the budget allows. */
 export const openZip = (file: Buffer, budget: ArchiveBudget): Zip =>
   readingBinary('zip archive', () => {
+    budget.members -= ARCHIVE_MEMBERS
     const end = findEnd(file)
     const { count, bytes, at } = directoryOf(file, end)
     // What was put before the archive, as before an executable jar, moves all places.
@@ -91,16 +95,19 @@ function directoryOf(file: Buffer, end: { at: number; directoryEnd: number }) {
 
 function readMember(file: Buffer, member: Member, bytesMax: number, budget: ArchiveBudget): Buffer {
   return readingBinary('zip archive', () => {
-    const { at, size, packed, method } = member
+    const { at, packed, method } = member
+    const size = method === STORED ? packed : member.size
     if (size > bytesMax) throw new Unreadable(`has a member of more than ${bytesMax} bytes`)
     if (file.readUInt32LE(at) !== LOCAL_HEADER) throw new Unreadable('has a member that is not where it should be')
     const start = at + 30 + file.readUInt16LE(at + 26) + file.readUInt16LE(at + 28)
     if (start + packed > file.length) throw new Unreadable('has a member that was cut')
     const raw = file.subarray(start, start + packed)
-    if (method === STORED) return raw
-    if (method !== DEFLATED) throw new Unreadable('has a member that is encrypted or packed in an unknown way')
+    if (method !== DEFLATED && method !== STORED)
+      throw new Unreadable('has a member that is encrypted or packed in an unknown way')
+    // Stored members count too: many may lead to the same bytes.
     budget.inflatedBytes -= size
-    if (budget.inflatedBytes < 0) throw new Unreadable('inflates to more than is read (limit archiveInflatedBytesMax)')
+    if (budget.inflatedBytes < 0) throw new Unreadable('holds more than is read (limit archiveInflatedBytesMax)')
+    if (method === STORED) return raw
     try {
       return inflateRawSync(raw, { maxOutputLength: Math.max(1, size) })
     } catch {

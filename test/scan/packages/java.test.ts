@@ -107,11 +107,31 @@ describe('Java archives', () => {
     const liar = zipOf([{ name: 'META-INF/MANIFEST.MF', content: zeros, size: 10 }])
     expect(names(liar, 'a.jar').gaps.join()).toContain('cannot be read')
     const quine = zipOf(Array.from({ length: 30 }, (_, i) => ({ name: `${i}.jar`, content: Buffer.alloc(500_000) })))
-    expect(names(quine, 'a.jar', { ...limits, archiveMembersMax: 100 }).gaps.join()).toContain('cannot be read')
+    expect(names(quine, 'a.jar', { ...limits, archiveMembersMax: 1_000 }).gaps.join()).toContain('cannot be read')
+  })
+
+  test('whose members all lead to the same archive end at the limits', () => {
+    // Each directory names its one archive a thousand times, five deep: 10^15 archives to a reader without a budget.
+    let nested = log4j
+    for (let level = 0; level < 5; level++) {
+      const one = zipOf([{ name: 'a.jar', content: nested, stored: true }])
+      const end = one.length - 22
+      const at = one.readUInt32LE(end + 16)
+      const table = Buffer.concat(Array(1_000).fill(one.subarray(at, end)))
+      const tail = Buffer.from(one.subarray(end))
+      tail.writeUInt16LE(1_000, 10)
+      tail.writeUInt32LE(table.length, 12)
+      nested = Buffer.concat([one.subarray(0, at), table, tail])
+    }
+    const startedAt = performance.now()
+    expect(names(nested).gaps.join()).toContain('cannot be read')
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
   })
 
   test('with more members than the limit are not read', () => {
-    expect(names(log4j, 'a.jar', { ...defaultLimits, archiveMembersMax: 0 }).unreadable).toContain('archiveMembersMax')
+    expect(names(log4j, 'a.jar', { ...defaultLimits, archiveMembersMax: 100 }).unreadable).toContain(
+      'archiveMembersMax',
+    )
   })
 
   test.each([

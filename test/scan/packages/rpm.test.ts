@@ -181,6 +181,22 @@ describe('rpm', () => {
     expect(readFile(rpm, SQLITE, file).unreadable).toBe('has pages that lead in a circle')
   })
 
+  test('does not read the same row again and again', () => {
+    const file = fixture('rpm/rpmdb.sqlite')
+    const pageBytes = file.readUInt16BE(16)
+    for (let at = pageBytes; at + pageBytes <= file.length; at += pageBytes) {
+      const cells = file.readUInt16BE(at + 3)
+      if (file[at] !== 0x0d || cells === 0 || cells > 3) continue
+      // As many cells as a page can claim, all the first.
+      const first = file.readUInt16BE(at + 8)
+      for (let i = 0; i < 200; i++) file.writeUInt16BE(first, at + 8 + 2 * i)
+      file.writeUInt16BE(200, at + 3)
+    }
+    const { packages, gaps, unreadable } = readFile(rpm, SQLITE, file)
+    expect(packages.length).toBeLessThan(200)
+    expect(unreadable ?? gaps.join()).toMatch(/rows longer than the file|circle/)
+  })
+
   test.each([
     ['rpm/rpmdb.sqlite', SQLITE],
     ['rpm/Packages', BDB],
