@@ -64,6 +64,8 @@ async function copy(source: string, target: string): Promise<void> {
       claims: tagClaims(memoryStore(), 'bench', defaultLimits),
       followUp: async () => 'none',
     },
+    leases: undefined as never,
+    images: undefined as never,
     checkpoint: undefined,
     save: () => {},
     isStopped: () => false,

@@ -67,6 +67,8 @@ async function coldScan() {
       claims: tagClaims(memoryStore(), 'bench', defaultLimits),
       followUp: async () => 'none',
     },
+    leases: { take: async () => undefined, release: async () => {} },
+    images: undefined as never,
     checkpoint: undefined,
     save: () => {},
     isStopped: () => false,

@@ -8,6 +8,8 @@ import type { Clock } from '../clock.ts'
 import type { Limits } from '../config.ts'
 import type { Json } from '../glossary.ts'
 import type { OpenRegistry, Reference } from '../oci/types.ts'
+import type { ImageItems } from './image-items.ts'
+import type { Leases } from './leases.ts'
 import type { TagClaims } from './tag-claims.ts'
 
 /** How far a job is; all counts only rise. */
@@ -60,6 +62,10 @@ export interface JobContext {
   /** Clients are kept for the invocation; credentials are looked up now, not at submit. */
   registry: OpenRegistry
   order: JobOrder
+  /** Of work that other jobs need as well; they end with this run. */
+  leases: Leases
+  /** What is kept of images beyond their jobs. */
+  images: ImageItems
   /** What the run before handed over. */
   checkpoint: Json | undefined
   /**

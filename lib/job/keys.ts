@@ -12,6 +12,7 @@
  * | exception       | V#tenant / name              |                                                    |                                 |
  * | tag claim       | G#tenant#registry/repository:tag / # |                                            |                                 |
  * | request budget  | B#tenant / host              |                                                    |                                 |
+ * | image           | I#tenant#digest / #          | IM#tenant#0..3 / first seen#digest                 | E#0..15 / changed#digest        |
  * | work lease      | L#name / #                   |                                                    |                                 |
  * | event cursor    | C#events / shard             |                                                    |                                 |
  */
@@ -101,6 +102,15 @@ export const openKeys = (job: JobPlace, status: Status, wakeAt: number): { o_pk:
 
 /** The members key of a child that its retry stands for. */
 export const supersededKey = (job: JobPlace): string => `${SUPERSEDED_LETTER}#${stamp(job.createdAt)}#${job.id}`
+
+export const imagePartition = (tenant: string, digest: string): string => `I#${tenant}#${digest}`
+export const imageListPartition = (tenant: string, shard: number): string => `IM#${tenant}#${shard}`
+
+/** The place of an image in the list of a tenant: for life, so that only its first write costs an index write. */
+export const imageKeys = (tenant: string, digest: string, shard: number, firstSeenAt: number) => ({
+  m_pk: imageListPartition(tenant, shard % MEMBER_SHARDS),
+  m_sk: `${stamp(firstSeenAt)}#${digest}`,
+})
 
 /** Where the sweep finds a terminal job whose event is to be handed over. */
 export const outboxKeys = (id: string, finishedAt: number): { o_pk: string; o_sk: string } => ({

@@ -1,5 +1,6 @@
 /** Queue messages: a hint which job to look at. No authority, no parameters, no credentials. */
 import * as z from 'zod'
+import type { Limits } from '../config.ts'
 import type { Lane } from '../glossary.ts'
 import type { Message } from '../queue/port.ts'
 import { ID_PATTERN } from './id.ts'
@@ -14,6 +15,14 @@ const hint = z.object({
 })
 
 const fanOutHint = z.object({ tenant: z.string().min(1).max(64), execution: z.string().regex(ID_PATTERN) })
+
+const imagesHint = z.object({ tenant: z.string().min(1).max(64), digests: z.array(z.string().max(200)).min(1) })
+
+/** The queue of images that are to be matched anew; its consumer keeps no record of each. */
+export const RE_EVALUATE = 're-evaluate'
+
+/** Messages to one call of the queue: six of 500 digests are 222 KB, below the 256 KB that SQS always took. */
+const IMAGES_MESSAGES_MAX = 6
 
 export const queueOf = (type: string, lane: Lane): string => (lane === 'bulk' ? `${type}-bulk` : type)
 export const deadLetterQueueOf = (type: string): string => `${type}-dlq`
@@ -33,6 +42,33 @@ export function readMessage(body: string): JobPlace | undefined {
   try {
     const { tenant, id, type, createdAt, execution } = hint.parse(JSON.parse(body))
     return { tenant, id, type, createdAt, ...(execution ? { execution } : {}) }
+  } catch {
+    return undefined
+  }
+}
+
+/** Images to be matched anew, as many to a message and as many messages to a call as SQS takes. */
+export function imagesMessages(
+  tenant: string,
+  digests: readonly string[],
+  { messageImagesMax }: Pick<Limits, 'messageImagesMax'>,
+): Message[][] {
+  const messages: Message[] = []
+  for (let from = 0; from < digests.length; from += messageImagesMax)
+    messages.push({
+      body: JSON.stringify({ tenant, digests: digests.slice(from, from + messageImagesMax) }),
+      group: tenant,
+    })
+  const calls: Message[][] = []
+  for (let from = 0; from < messages.length; from += IMAGES_MESSAGES_MAX)
+    calls.push(messages.slice(from, from + IMAGES_MESSAGES_MAX))
+  return calls
+}
+
+/** Undefined for what is not one of our messages. */
+export function readImagesMessage(body: string): { tenant: string; digests: string[] } | undefined {
+  try {
+    return imagesHint.parse(JSON.parse(body))
   } catch {
     return undefined
   }

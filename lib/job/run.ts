@@ -6,7 +6,9 @@ import type { JobContext, JobResult, JobType, Progress } from './define.ts'
 import type { Environment, Invocation } from './environment.ts'
 import { armFollowUp } from './follow-up.ts'
 import { haltOf } from './halt.ts'
+import { imageItems } from './image-items.ts'
 import { type Job, jobOf } from './job.ts'
+import { leasesOf } from './leases.ts'
 import { runLog } from './log.ts'
 import type { JobRecord } from './record.ts'
 import { acceptanceOf, tagClaims } from './tag-claims.ts'
@@ -88,6 +90,8 @@ export async function run(
       claims: tagClaims(env.store, job.tenant, limits),
       followUp: (dueAt) => armFollowUp(job, type, dueAt, env),
     },
+    leases: leasesOf({ id: job.id, fence: job.fence, lease: job.lease ?? clock.now() }, env),
+    images: imageItems(env, job.tenant),
     checkpoint: job.checkpoint,
     save(checkpoint) {
       state.checkpoint = checkpoint

@@ -76,6 +76,12 @@ export const JOB_LIMITS = {
   logFlushMs: limit(1_000, 10, 60_000, 'A reader sees a line a second after it was written.'),
   logBytesMax: limit(1_048_576, 4_096, 67_108_864, 'Per run; after that one line says that the log was cut.'),
   recordBytesMax: limit(16_384, 1_024, 400_000, 'A job record is meant to fit 1 KB (1 WRU); DynamoDB refuses 400 KB.'),
+  messageImagesMax: limit(
+    500,
+    1,
+    500,
+    'Images to be matched anew that one message names: 37 KB of digests, two or three seconds of work.',
+  ),
   historyDays: limit(
     90,
     15,

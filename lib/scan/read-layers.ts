@@ -1,4 +1,8 @@
-/** All layers of an image as inventories: those seen before from the blob store, the others from the registry. */
+/**
+ * All layers of an image as inventories: those seen before from the blob store, the others from the registry, each by one
+ * scan of the whole fleet.
+ */
+import type { BlobStore } from '../blobs/port.ts'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import type { Json } from '../glossary.ts'
@@ -55,8 +59,6 @@ export async function readLayers(
       log.info(`layer ${layer.descriptor.digest} reused: ${counts(known)}`)
     } else missing.set(layer.diffId, layer)
   }
-  // An unreadable layer is neither read nor reused.
-  const reused = wanted.filter((layer) => !layer.unreadable && found.has(layer.diffId)).length
   const items = { done: wanted.length - missing.size, failed: 0, skipped: 0, total: wanted.length }
   const bytes = { done: 0, total: sum([...missing.values()].map((layer) => layer.descriptor.size)) }
   const tell = () => context.progress({ items: { ...items }, bytes: { ...bytes } })
@@ -64,6 +66,8 @@ export async function readLayers(
 
   const before = readCheckpoint(context.checkpoint)
   const alone = before.alone || missing.size === 1
+  const begun = new Set<ImageLayer>()
+  const elsewhere: ImageLayer[] = []
   const arrived = new Map<string, number>()
   const startedAt = context.clock.now()
   const isWhole = context.remainingMs() >= context.wholeRunMs * WHOLE_SHARE
@@ -73,6 +77,12 @@ export async function readLayers(
     const queue = [...missing.values()].sort((a, b) => b.descriptor.size - a.descriptor.size)
     await inParallel(queue, alone ? 1 : limits.layersInParallelMax, budget, async (layer) => {
       const { descriptor, diffId } = layer
+      // Whoever waited longer than a lease lasts takes no notice of it: read twice, a layer comes out the same.
+      if (before.waits < limits.layerWaitsMax && (await context.leases.take(leaseName(diffId))) !== undefined) {
+        elsewhere.push(layer)
+        return
+      }
+      begun.add(layer)
       const startedAt = context.clock.now()
       const source = {
         digest: descriptor.digest,
@@ -84,8 +94,17 @@ export async function readLayers(
           tell()
         },
       }
-      const inventory = await readLayer(source, limits)
-      await saveLayer(blobs, inventory)
+      let inventory: LayerInventory
+      try {
+        inventory = await readLayer(source, limits)
+        await saveLayer(blobs, inventory)
+      } catch (error) {
+        // What ended this run need not end another's.
+        await context.leases
+          .release(leaseName(diffId))
+          .catch(() => log.warn(`layer ${descriptor.digest}: its lease stays`))
+        throw error
+      }
       found.set(diffId, inventory)
       items.done++
       tell()
@@ -97,23 +116,57 @@ export async function readLayers(
     if (signal.aborted || !budget.isOver) throw error
     const left = [...missing.values()].filter((layer) => !found.has(layer.diffId))
     const finished = missing.size - left.length
-    const largest = left.reduce((a, b) => (b.descriptor.size > a.descriptor.size ? b : a))
+    const tried = left.filter((layer) => begun.has(layer))
+    const largest = (tried.length > 0 ? tried : left).reduce((a, b) => (b.descriptor.size > a.descriptor.size ? b : a))
     const shortRuns = !alone || finished > 0 || isWhole ? 0 : before.shortRuns + 1
     if (alone && finished === 0 && (isWhole || shortRuns >= SHORT_RUNS_MAX))
       throw tooLarge(largest, arrived.get(largest.diffId) ?? 0, context.clock.now() - startedAt)
     log.info(`${left.length} of ${wanted.length} layers are left for the next run`)
     // After a run in which several shared the time and none was finished, one gets it all, from then on.
-    context.handOver({ alone: before.alone || finished === 0, shortRuns })
+    context.handOver({ alone: before.alone || finished === 0, shortRuns, waits: 0 })
   } finally {
     budget.end()
   }
+  const waitingFor = await readElsewhere(elsewhere, found, blobs)
+  if (waitingFor > 0) {
+    log.info(`another scan reads ${waitingFor} of these layers; this one looks again in ${limits.layerWaitSeconds} s`)
+    context.snooze(limits.layerWaitSeconds, { ...before, waits: before.waits + 1 })
+  }
+  items.done = wanted.length
+  tell()
+  // An unreadable layer is neither read nor reused.
+  const read = new Set([...begun].map(({ diffId }) => diffId))
+  const reused = wanted.filter(({ unreadable, diffId }) => !unreadable && !read.has(diffId)).length
   return { layers: wanted.map((layer) => found.get(layer.diffId)!), reused }
 }
 
+/** The same bytes analysed in the same way give the same inventory: that is what is read once. */
+const leaseName = (diffId: string): string => `${diffId}#${ANALYZER_VERSION}`
+
+/** Adds what others have read by now; returns how many layers are still missing. */
+async function readElsewhere(
+  layers: readonly ImageLayer[],
+  found: Map<string, LayerInventory>,
+  blobs: BlobStore,
+): Promise<number> {
+  const loaded = await Promise.all(layers.map(({ diffId }) => loadLayer(blobs, diffId)))
+  for (const layer of loaded) if (layer) found.set(layer.diffId, layer)
+  return loaded.filter((layer) => layer === undefined).length
+}
+
+/** `waits`: how often in a row the job was put off for layers that others read. */
+interface Checkpoint {
+  [field: string]: Json
+  alone: boolean
+  shortRuns: number
+  waits: number
+}
+
 /** What a former run left; anything missing or strange is the beginning. */
-function readCheckpoint(value: Json | undefined): { alone: boolean; shortRuns: number } {
+function readCheckpoint(value: Json | undefined): Checkpoint {
   const fields = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
-  return { alone: fields.alone === true, shortRuns: typeof fields.shortRuns === 'number' ? fields.shortRuns : 0 }
+  const count = (field: Json | undefined) => (typeof field === 'number' ? field : 0)
+  return { alone: fields.alone === true, shortRuns: count(fields.shortRuns), waits: count(fields.waits) }
 }
 
 const tooLarge = ({ descriptor }: ImageLayer, bytes: number, ms: number): LongshoreError =>

@@ -56,6 +56,8 @@ const context: JobContext = {
     claims: tagClaims(memoryStore(), 'main', defaultLimits),
     followUp: async () => 'none',
   },
+  leases: undefined as never,
+  images: undefined as never,
   checkpoint: order.checkpoint,
   save: (checkpoint) => tell({ kind: 'saved', checkpoint }),
   isStopped: () => false,

@@ -114,6 +114,8 @@ export function runOf(source: string, repository: string, digest: string, more: 
     blobs: undefined as never, // a replication keeps nothing
     registry: open,
     order: orderOf(),
+    leases: undefined as never, // nor shares work
+    images: undefined as never,
     checkpoint: undefined,
     save: () => {},
     isStopped: () => false,

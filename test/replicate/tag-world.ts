@@ -168,6 +168,8 @@ export async function tagHistory(
       blobs: undefined as never,
       registry: async (host) => clientOf(run, host.startsWith('source') ? 'source' : 'target'),
       order,
+      leases: undefined as never,
+      images: undefined as never,
       checkpoint: undefined,
       save: () => {},
       isStopped: () => false,

@@ -2,9 +2,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { defaultLimits } from '../../lib/config.ts'
 import { LongshoreError } from '../../lib/errors.ts'
 import type { JobContext } from '../../lib/job/define.ts'
+import { leasesOf } from '../../lib/job/leases.ts'
 import { type BuiltImage, image, layer } from '../../lib/local/demo/build.ts'
+import type { RegistryClient } from '../../lib/oci/types.ts'
 import { loadLayer } from '../../lib/scan/inventories.ts'
+import { ANALYZER_VERSION } from '../../lib/scan/model.ts'
 import { readLayers } from '../../lib/scan/read-layers.ts'
+import type { Store } from '../../lib/store/port.ts'
 import { Ended, type ScanWorld, scanWorld } from './world.ts'
 
 const npmLayer = (name: string) =>
@@ -67,6 +71,132 @@ describe('reading the layers of an image', () => {
     stop.abort(reason)
     const { run } = await read(image({ layers: [npmLayer('a')] }), { signal: stop.signal })
     await expect(run).rejects.toBe(reason)
+  })
+})
+
+describe('a layer that several scans need at once', () => {
+  const base = npmLayer('base')
+  let world: ScanWorld
+  /** Resolves when somebody asks for a blob; the registry hears of it after `letGo`. */
+  let asked: Promise<void>
+  let tell: () => void
+  let gate: Promise<void>
+  let letGo: () => void
+  beforeEach(async () => {
+    asked = new Promise((resolve) => {
+      tell = resolve
+    })
+    gate = new Promise((resolve) => {
+      letGo = resolve
+    })
+    world = await scanWorld()
+    await world.push(image({ layers: [base] }))
+  })
+  afterEach(async () => {
+    letGo()
+    await world.close()
+  })
+
+  /** One run of a job; how it ended. */
+  const scan = async (jobId: string, layers = [base], changes: Partial<JobContext> = {}) => {
+    const client = await world.open(world.registry.host)
+    const gated: RegistryClient = Object.assign(Object.create(client), {
+      blob: async (...args: Parameters<RegistryClient['blob']>) => {
+        tell()
+        await gate
+        return client.blob(...args)
+      },
+    })
+    const context = world.context('sha256:0', { jobId, ...changes })
+    const wanted = layers.map(({ descriptor, diffId }) => ({ descriptor, diffId }))
+    return readLayers(wanted, gated, 'team/app', context, defaultLimits).catch((thrown) =>
+      thrown instanceof Ended ? (thrown.ending as object) : Promise.reject(thrown),
+    )
+  }
+  const gets = () => world.registry.requests.filter(({ method, path }) => method === 'GET' && path.includes('/blobs/'))
+  const leaseUntil = (until: number, jobId: string, now = Date.now()) =>
+    leasesOf(
+      { id: jobId, fence: 1, lease: until },
+      { store: world.store, clock: { now: () => now }, workersDeadBefore: 0 },
+    )
+
+  test('is read once by ten of them: the others are put off, and find it then', async () => {
+    const first = scan('first')
+    await asked
+    const others = Array.from({ length: 9 }, (_, n) => scan(`other${n}`))
+    expect(await Promise.all(others)).toEqual(others.map(() => ({ snoozed: 5, checkpoint: expect.anything() })))
+    letGo()
+    expect(await first).toMatchObject({ reused: 0 })
+    for (let n = 0; n < 9; n++) expect(await scan(`other${n}`)).toMatchObject({ reused: 1 })
+    expect(gets()).toHaveLength(1)
+  })
+
+  test('is waited for only when all others are read: nobody holds one while waiting for another', async () => {
+    const [mine, theirs] = [npmLayer('mine'), npmLayer('theirs')]
+    await world.push(image({ layers: [base, mine, theirs] }))
+    const held = leaseUntil(Date.now() + 60_000, 'holder')
+    expect(await held.take(`${base.diffId}#${ANALYZER_VERSION}`)).toBeUndefined()
+    letGo()
+    expect(await scan('other', [base, mine, theirs])).toMatchObject({ snoozed: 5 })
+    for (const { diffId } of [mine, theirs]) expect(await loadLayer(world.blobs, diffId)).toBeDefined()
+    expect(await loadLayer(world.blobs, base.diffId)).toBeUndefined()
+  })
+
+  test('is taken over when its reader is dead', async () => {
+    const past = Date.now() - 400_000
+    await leaseUntil(past + 360_000, 'dead', past).take(`${base.diffId}#${ANALYZER_VERSION}`)
+    letGo()
+    expect(await scan('heir')).toMatchObject({ reused: 0 })
+  })
+
+  test('comes out the same when a reader who was taken for dead goes on', async () => {
+    const first = scan('slow')
+    await asked
+    const later = Date.now() + 400_000
+    const second = scan('heir', [base], { leases: leaseUntil(later + 60_000, 'heir', later) })
+    letGo()
+    const [slow, heir] = await Promise.all([first, second])
+    expect(slow).toEqual(heir)
+    expect(gets()).toHaveLength(2)
+  })
+
+  test('is free at once when its reader fails', async () => {
+    const lie = { ...npmLayer('evil'), diffId: base.diffId }
+    await world.push(image({ layers: [lie] }))
+    letGo()
+    await expect(scan('liar', [lie])).rejects.toMatchObject({ code: 'digest-mismatch' })
+    expect(await scan('honest')).toMatchObject({ reused: 0 })
+  })
+
+  test('is read by who waited longer than a lease lasts, whoever holds it', async () => {
+    await leaseUntil(Date.now() + 60_000, 'holder').take(`${base.diffId}#${ANALYZER_VERSION}`)
+    letGo()
+    const waits = defaultLimits.layerWaitsMax
+    expect(await scan('other', [base], { checkpoint: { waits: waits - 1 } })).toMatchObject({
+      snoozed: 5,
+      checkpoint: { waits },
+    })
+    expect(await scan('other', [base], { checkpoint: { waits } })).toMatchObject({ reused: 0 })
+  })
+
+  test('costs one write, and a layer that is known none', async () => {
+    letGo()
+    const writes: string[] = []
+    const store: Store = {
+      ...world.store,
+      update: (key, ...rest) => {
+        writes.push(key.pk)
+        return world.store.update(key, ...rest)
+      },
+    }
+    const leases = leasesOf(
+      { id: 'one', fence: 1, lease: Date.now() + 60_000 },
+      { store, clock: { now: () => Date.now() }, workersDeadBefore: 0 },
+    )
+    await scan('one', [base], { leases })
+    expect(writes).toEqual([`L#${base.diffId}#${ANALYZER_VERSION}`])
+    await scan('one', [base], { leases })
+    expect(writes).toHaveLength(1)
   })
 })
 
@@ -173,9 +303,9 @@ describe('layers longer than a run of the worker', () => {
     const big = npmLayer('big')
     slow.add(big.descriptor.digest)
     const first = await run(image({ layers: [big] }), 1, undefined, 60_000)
-    expect(first.handedOver).toEqual({ alone: true, shortRuns: 1 })
+    expect(first.handedOver).toEqual({ alone: true, shortRuns: 1, waits: 0 })
     const second = await run(image({ layers: [big] }), 1, first.handedOver, 60_000)
-    expect(second.handedOver).toEqual({ alone: true, shortRuns: 2 })
+    expect(second.handedOver).toEqual({ alone: true, shortRuns: 2, waits: 0 })
     const third = await run(image({ layers: [big] }), 1, second.handedOver, 60_000)
     expect(third.thrown).toMatchObject({ code: 'layer-too-large' })
   })

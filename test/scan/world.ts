@@ -5,11 +5,17 @@ import type { BlobStore } from '../../lib/blobs/port.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { defaultLimits, type Limits } from '../../lib/config.ts'
 import type { JobContext, Progress } from '../../lib/job/define.ts'
+import { imageItems } from '../../lib/job/image-items.ts'
+import { leasesOf } from '../../lib/job/leases.ts'
 import type { BuiltImage, BuiltIndex } from '../../lib/local/demo/build.ts'
 import { push } from '../../lib/local/demo/push.ts'
 import { type RegistryOptions, startRegistry } from '../../lib/local/registry/server.ts'
 import { createOpenRegistry } from '../../lib/oci/open.ts'
+import { memoryQueue } from '../../lib/queue/memory.ts'
+import type { Queue } from '../../lib/queue/port.ts'
 import { systemRandom } from '../../lib/random.ts'
+import { memoryStore } from '../../lib/store/memory.ts'
+import type { Store } from '../../lib/store/port.ts'
 import { orderOf } from '../job/order.ts'
 
 /** What `cancel`, `snooze` and `handOver` throw here. */
@@ -33,15 +39,19 @@ export async function scanWorld(options: RegistryOptions = {}, limits: Limits = 
     random: systemRandom,
   })
   const blobs = memoryBlobs()
+  const store = memoryStore()
+  const queue = memoryQueue({ clock: systemClock, visibilityTimeoutSeconds: 1_800 })
   return {
     registry,
     blobs,
+    store,
+    queue,
     open,
     push: (built: BuiltImage | BuiltIndex, tag = 'latest') => push(registry.url, 'team/app', tag, built),
     /** GETs and HEADs of the registry so far, by kind. */
     count: (kind: 'blobs' | 'manifests') => registry.requests.filter((r) => r.path.includes(`/${kind}/`)).length,
     context: (digest: string, changes: Partial<JobContext> = {}) =>
-      contextOf(registry.host, digest, blobs, open, changes),
+      contextOf(registry.host, digest, { blobs, store, queue, open }, changes),
     async close() {
       open.close()
       await registry.close()
@@ -54,8 +64,7 @@ export type ScanWorld = Awaited<ReturnType<typeof scanWorld>>
 function contextOf(
   host: string,
   digest: string,
-  blobs: BlobStore,
-  open: JobContext['registry'],
+  { blobs, store, queue, open }: { blobs: BlobStore; store: Store; queue: Queue; open: JobContext['registry'] },
   changes: Partial<JobContext>,
 ) {
   const lines: string[] = []
@@ -81,13 +90,18 @@ function contextOf(
     blobs,
     registry: open,
     order: orderOf(),
+    leases: leasesOf(
+      { id: changes.jobId ?? 'job-1', fence: 1, lease: Date.now() + 300_000 },
+      { store, clock: systemClock, workersDeadBefore: 0 },
+    ),
+    images: imageItems({ store, queue, clock: systemClock, limits: defaultLimits }, 'default'),
     checkpoint: undefined,
     save: () => {},
     isStopped: () => false,
     remainingMs: () => 60_000,
     wholeRunMs: 60_000,
     cancel: (reason) => end({ canceled: reason }),
-    snooze: (seconds) => end({ snoozed: seconds }),
+    snooze: (seconds, checkpoint) => end({ snoozed: seconds, ...(checkpoint === undefined ? {} : { checkpoint }) }),
     handOver: (checkpoint) => end({ handedOver: checkpoint }),
     ...changes,
   }
