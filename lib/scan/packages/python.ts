@@ -10,9 +10,18 @@ const HEADER_BYTES_MAX = 65_536
 
 export const python: Analyzer = {
   kind: 'python',
-  wants: (path) =>
-    (path.endsWith('METADATA') || path.endsWith('-info') || path.endsWith('PKG-INFO') || path.endsWith(EGG)) &&
-    (METADATA.test(path) || path.endsWith(EGG)),
+  wants(path) {
+    switch (path[path.length - 1]) {
+      case 'A':
+      case 'O':
+      case 'o':
+        return METADATA.test(path)
+      case 'g':
+        return path.endsWith(EGG)
+      default:
+        return false
+    }
+  },
   bytesMax: 'packageListBytesMax',
   read(path, content, { limits }) {
     if (!path.endsWith(EGG)) return [readMetadata(path, content)]
