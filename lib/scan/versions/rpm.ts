@@ -54,7 +54,7 @@ const EPOCH = /^([0-9]*):/
 function split(text: string): { epoch: string; version: string; release: string | undefined } {
   const epoch = EPOCH.exec(text)
   const rest = epoch ? text.slice(epoch[0].length) : text
-  const dash = rest.indexOf('-')
+  const dash = rest.lastIndexOf('-')
   return {
     epoch: epoch?.[1] || '0',
     version: dash < 0 ? rest : rest.slice(0, dash),
