@@ -10,6 +10,7 @@ import { affectedBy } from './affected.ts'
 import { distributionOf } from './distribution.ts'
 import { packageEntries } from './entries.ts'
 import { type Flaw, flawsOf, type Hit } from './flaws.ts'
+import { type Judge, judgesOf, LANGUAGES } from './judges.ts'
 import type { ImageInventory, ImagePackage } from './model.ts'
 import { OS_KINDS } from './packages/kinds.ts'
 import { cvssScore, severityOfScore, severityOfWord } from './severity.ts'
@@ -149,49 +150,25 @@ class Matcher {
   }
 }
 
-/** How one kind of package is judged. */
-interface Judge {
-  ecosystems: readonly string[]
-  /** What advisories call the package. */
-  subject(found: ImagePackage): { name: string; version: string }
-}
-
-const itself = ({ name, version }: ImagePackage) => ({ name, version })
-
-/** Go's advisories leave the `v` of a module's version out. */
-const goModule = ({ name, version }: ImagePackage) => ({ name, version: version.replace(/^v(?=\d)/, '') })
-
-const LANGUAGES: readonly [ImagePackage['kind'], string, Judge['subject']][] = [
-  ['npm', 'npm', itself],
-  ['python', 'PyPI', itself],
-  ['gem', 'RubyGems', itself],
-  ['composer', 'Packagist', itself],
-  ['nuget', 'NuGet', itself],
-  ['maven', 'Maven', itself],
-  ['go', 'Go', goModule],
-  ['cargo', 'crates.io', itself],
-]
-
 /** What of an image is judged and how, and what stays unjudged. */
 interface Judgement {
   packages: ImagePackage[]
-  judges: Map<ImagePackage['kind'], Judge>
+  judges: ReadonlyMap<ImagePackage['kind'], Judge>
   gaps: string[]
 }
 
 function judge(inventory: ImageInventory, database: AdvisoryDatabase, ownedJudged: boolean): Judgement {
-  const judges: Judgement['judges'] = new Map()
+  const judges = judgesOf(inventory.os)
   const gaps = [...inventory.gaps]
   const kinds = new Set(inventory.packages.map(({ kind }) => kind))
   const noData = (ecosystem: string, what: string) =>
-    `Revision ${database.revision} holds no advisories for ${ecosystem}, so ${what} cannot be judged`
+    `The revision holds no advisories for ${ecosystem}, so ${what} cannot be judged`
   const distribution = distributionOf(inventory.os)
   let osJudged = false
   if ('gap' in distribution) gaps.push(distribution.gap)
   else {
-    const { family, ecosystems, subject } = distribution
+    const { family, ecosystems } = distribution
     const name = ecosystems[0]!
-    judges.set(family, { ecosystems, subject: (found) => (subject === 'binary' ? found : (found.source ?? found)) })
     const covered = ecosystems.some((ecosystem) => database.covers(ecosystem))
     if (!covered) gaps.push(noData(name, 'OS packages'))
     if (!kinds.has(family))
@@ -204,11 +181,8 @@ function judge(inventory: ImageInventory, database: AdvisoryDatabase, ownedJudge
   // Only where the distribution's advisories speak for them; else both views are better than none.
   const packages = inventory.packages.filter(({ owned }) => !owned || ownedJudged || !osJudged)
   const languages = new Set(packages.map(({ kind }) => kind))
-  for (const [kind, ecosystem, subject] of LANGUAGES) {
-    if (!languages.has(kind)) continue
-    judges.set(kind, { ecosystems: [ecosystem], subject })
-    if (!database.covers(ecosystem)) gaps.push(noData(ecosystem, `${ecosystem} packages`))
-  }
+  for (const [kind, ecosystem] of LANGUAGES)
+    if (languages.has(kind) && !database.covers(ecosystem)) gaps.push(noData(ecosystem, `${ecosystem} packages`))
   return { packages, judges, gaps: [...new Set(gaps)] }
 }
 
