@@ -177,11 +177,12 @@ export class LayerVisitor implements TarVisitor {
   }
 
   #symlink(path: string, entry: TarEntry, database: boolean): void {
-    if (database && !SHARED_BY_LINKS.test(entry.path))
-      this.#gaps.add(`${showPath(entry.path)} is a symbolic link and was not read`)
     // Inside node_modules links are how packages are shared; nothing is ever written through them.
-    if (entry.path.includes('node_modules')) this.#tree.setFile(path, {})
-    else {
+    if (entry.path.includes('node_modules')) {
+      this.#tree.setFile(path, database ? { gaps: ['is a symbolic link and was not read'] } : {})
+    } else {
+      // Where it leads, and whether it is read there, is known when all layers are.
+
       this.#tree.setLink(path, entry.link)
       this.#hasLinks = true
     }
@@ -281,9 +282,6 @@ export class LayerVisitor implements TarVisitor {
     return inventory
   }
 }
-
-/** Build systems put the same library at many places by links; the file itself is read where it is. */
-const SHARED_BY_LINKS = /\.[jwe]ar$|\.gemspec$/
 
 const analyzerOf = (path: string): Analyzer | undefined => ANALYZERS.find((analyzer) => analyzer.wants(path))
 

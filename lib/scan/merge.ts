@@ -110,4 +110,10 @@ function* misplaced(tree: Tree<Visible>): Generator<string> {
     if (!tree.get(real)?.packages)
       yield `${showPath(path)} is reached through a symbolic link at ${showPath(real)}, where it is not read`
   }
+  for (const [path] of tree.links()) {
+    if (OS_DATABASES.includes(path) || !ANALYZERS.some((analyzer) => analyzer.wants(path))) continue
+    const real = tree.resolve(path, 'follow')
+    if (!ANALYZERS.some((analyzer) => analyzer.wants(real)))
+      yield `${showPath(path)} is a symbolic link to ${showPath(real)}, where it is not read`
+  }
 }

@@ -134,13 +134,17 @@ describe('programs in a layer', () => {
   })
 })
 
-test('a jar that is a symbolic link is read where it is, and a database that is one is told', async () => {
+test('a file that is a symbolic link is read where it is, and told when nothing looks there', async () => {
   const link = (path: string, to: string): File => [path, '', { type: '2', link: to }]
-  const { fileGaps, gaps } = await inventoryOf(
-    tar(link('usr/share/java/a.jar', 'a-1.jar'), link(`${SITE}/x-1.dist-info/METADATA`, '/elsewhere')),
+  const layer = await inventoryOf(
+    tar(
+      link('usr/share/java/a.jar', 'a-1.jar'),
+      link('usr/share/java/b.jar', '/opt/data/blob'),
+      link(`${SITE}/x-1.dist-info/METADATA`, '/elsewhere'),
+    ),
   )
-  expect([fileGaps, gaps]).toEqual([
-    undefined,
-    [`"${SITE}/x-1.dist-info/METADATA" is a symbolic link and was not read`],
+  expect(mergeLayers([layer], defaultLimits).gaps.sort()).toEqual([
+    `"${SITE}/x-1.dist-info/METADATA" is a symbolic link to "elsewhere", where it is not read`,
+    '"usr/share/java/b.jar" is a symbolic link to "opt/data/blob", where it is not read',
   ])
 })
