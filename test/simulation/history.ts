@@ -1,10 +1,11 @@
 /** One history: people, a platform, faults; then calm; then the question whether anything was lost. */
 import { typesOf } from '../../lib/job/types.ts'
 import { People } from './people.ts'
-import { Platform } from './platform.ts'
+import { startPlatform } from './platform.ts'
 import { imagesOf, probeOf, registryOf } from './probe.ts'
 import { atRest } from './rest.ts'
-import { type Script, scriptOf } from './script.ts'
+import type { Script } from './script.ts'
+import { scriptOf } from './shapes.ts'
 import { Witness } from './witness.ts'
 import { START, World } from './world.ts'
 
@@ -36,12 +37,8 @@ export async function history(script: Script, trace?: (line: string) => void): P
     ...(trace ? { trace } : {}),
   })
   witness.world = world
-  const platform = new Platform(world, witness)
-  const people = new People(world, witness, () => {
-    // A tag moves to an image that another tag has, too: less to do, nothing lost.
-    fleet.v1 = fleet.v1!
-  })
-  void platform
+  startPlatform(world, witness)
+  const people = new People(world, witness)
   await runUntil(world, START + script.chaosMs, () => false)
   world.becomeCalm()
   people.disablePolicies()

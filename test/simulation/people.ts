@@ -27,22 +27,20 @@ export class People {
   readonly #world: World
   readonly #witness: Witness
   readonly #waiting: Action[]
-  readonly #retag: () => void
   #disabled = 0
 
-  constructor(world: World, witness: Witness, retag: () => void) {
+  constructor(world: World, witness: Witness) {
     this.#world = world
     this.#witness = witness
     this.#waiting = [...world.script.people]
-    this.#retag = retag
-    for (const { at } of world.script.people) world.at(at, () => this.#next(world.now - at))
+    for (const { at } of world.script.people) world.at(at, () => this.#next())
     // Races need two at once: sometimes the next one acts just while something is slow.
     world.onFault = (ms) => {
-      if (world.chance.chance(0.5)) world.at(Math.floor(ms / 2), () => this.#next(world.now))
+      if (world.chance.chance(0.6)) world.at(Math.floor(ms / 2), () => this.#next())
     }
   }
 
-  #next(_since: number): void {
+  #next(): void {
     const action = this.#waiting.shift()
     if (action) this.act(action)
   }
@@ -50,73 +48,53 @@ export class People {
   act(action: Action): void {
     const world = this.#world
     const witness = this.#witness
-    switch (action.do) {
-      case 'submit':
-        return this.#submit(action.key, action.dueInMs)
-      case 'stop': {
-        const id = nth(witness.accepted, action.n)
-        return id === undefined
-          ? undefined
-          : this.#ask(
-              ({ env }) => stopJob(TENANT, id, env),
-              () => witness.stopped(id),
-            )
-      }
-      case 'retry': {
-        const id = nth(witness.accepted, action.n)
-        if (id !== undefined)
-          this.#ask(
-            ({ env }) => retryJob(TENANT, id, env),
-            (job) => witness.retried(id, job.id),
-          )
-        return
-      }
-      case 'bulk':
-        return this.#ask(
-          ({ env }) =>
-            createExecution(
-              { id: newId(env.clock, env.random), tenant: TENANT, type: 'probe', trigger: 'request', spec: SPEC },
-              env,
-            ),
-          ({ execution }) => witness.began(execution.id),
-        )
-      case 'stopExecution': {
-        const id = nth([...witness.executions.keys()], action.n)
-        if (id !== undefined)
-          this.#ask(
-            ({ env }) => stopExecution(TENANT, id, env),
-            () => witness.stoppedExecution(id, world.now),
-          )
-        return
-      }
-      case 'policy':
-        return this.#ask(
-          ({ env }) => createPolicy(TENANT, policyBody(action.everyMinutes, true), env),
-          () => {},
-        )
-      case 'runPolicy': {
-        const id = nth([...witness.policies.keys()], action.n)
-        if (id !== undefined)
-          this.#ask(
-            ({ env }) => runPolicy(TENANT, id, env),
-            ({ id: execution }) => witness.began(execution),
-          )
-        return
-      }
-      case 'replacePolicy': {
-        const id = nth([...witness.policies.keys()], action.n)
-        if (id !== undefined)
-          this.#ask(
-            ({ env }) => replacePolicy(TENANT, id, policyBody(1, true), env),
-            () => {},
-          )
-        return
-      }
-      case 'tag':
-        return this.#retag()
-      case 'restart':
-        return world.restart(action.queues)
-    }
+    const job = 'n' in action ? nth(witness.accepted, action.n) : undefined
+    const execution = 'n' in action ? nth([...witness.executions.keys()], action.n) : undefined
+    const policy = 'n' in action ? nth([...witness.policies.keys()], action.n) : undefined
+    if (action.do === 'submit') this.#submit(action.key, action.dueInMs)
+    else if (action.do === 'restart') world.restart(action.queues)
+    else if (action.do === 'bulk') this.#bulk()
+    else if (action.do === 'policy')
+      this.#ask(
+        ({ env }) => createPolicy(TENANT, policyBody(action.everyMinutes, true), env),
+        () => {},
+      )
+    else if (action.do === 'stop' && job)
+      this.#ask(
+        ({ env }) => stopJob(TENANT, job, env),
+        () => witness.stopped(job),
+      )
+    else if (action.do === 'retry' && job)
+      this.#ask(
+        ({ env }) => retryJob(TENANT, job, env),
+        ({ id }) => witness.retried(job, id),
+      )
+    else if (action.do === 'stopExecution' && execution)
+      this.#ask(
+        ({ env }) => stopExecution(TENANT, execution, env),
+        () => witness.stoppedExecution(execution, world.now),
+      )
+    else if (action.do === 'runPolicy' && policy)
+      this.#ask(
+        ({ env }) => runPolicy(TENANT, policy, env),
+        ({ id }) => witness.began(id),
+      )
+    else if (action.do === 'replacePolicy' && policy)
+      this.#ask(
+        ({ env }) => replacePolicy(TENANT, policy, policyBody(1, true), env),
+        () => {},
+      )
+  }
+
+  #bulk(): void {
+    this.#ask(
+      ({ env }) =>
+        createExecution(
+          { id: newId(env.clock, env.random), tenant: TENANT, type: 'probe', trigger: 'request', spec: SPEC },
+          env,
+        ),
+      ({ execution }) => this.#witness.began(execution.id),
+    )
   }
 
   /** When the history is over, so that it can come to rest. A policy may still be on its way. */
@@ -169,8 +147,8 @@ export class People {
         },
         (thrown: unknown) => {
           instance.end()
-          if (thrown instanceof LongshoreError && thrown.retryable) return again()
-          witness.fail(`a valid submission was refused for good: ${String(thrown)}`)
+          if (thrown instanceof LongshoreError && thrown.retryable) again()
+          else witness.fail(`a valid submission was refused for good: ${String(thrown)}`)
         },
       )
     }

@@ -28,7 +28,7 @@ interface Source {
   handle: (message: Message, instance: Instance) => Promise<Verdict>
 }
 
-export class Platform {
+class Platform {
   readonly #world: World
   readonly #witness: Witness
   readonly #sources = new Map<string, Source>()
@@ -94,17 +94,18 @@ export class Platform {
    */
   #tick(): void {
     const world = this.#world
-    const { missedTicks, doubledTicks, skewMs } = world.script.platform
+    const { missedTicks, doubledTicks, skewMs, tickSeconds } = world.script.platform
     const wakeAt = this.#witness.wakeAt() - 2 * skewMs
-    if (wakeAt <= world.now || (!world.calm && world.chance.chance(0.2))) {
+    if (wakeAt <= world.now || (!world.calm && world.chance.chance(tickSeconds < 60 ? 1 : 0.2))) {
       const missed = !world.calm && world.chance.chance(missedTicks)
       if (missed) world.troubleAt = world.now
       else this.#minute()
       if (!missed && !world.calm && world.chance.chance(doubledTicks)) this.#minute()
     }
     const next = Math.min(wakeAt, world.timeline.peek() ?? wakeAt)
-    const minutes = Math.min(600, Math.max(1, Math.ceil((next - world.now) / MINUTE)))
-    world.at(minutes * MINUTE, () => this.#tick())
+    const everyMs = world.calm ? MINUTE : tickSeconds * 1000
+    const ticks = Math.min(600, Math.max(1, Math.ceil((next - world.now) / everyMs)))
+    world.at(ticks * everyMs, () => this.#tick())
   }
 
   #minute(): void {
@@ -122,4 +123,9 @@ export class Platform {
     })
     if (this.#witness.policies.size > 0) run('schedule', ({ env }) => fireDue(env))
   }
+}
+
+/** From now on messages are delivered and ticks come. */
+export function startPlatform(world: World, witness: Witness): void {
+  new Platform(world, witness)
 }

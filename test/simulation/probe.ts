@@ -47,11 +47,15 @@ export function probeOf(world: () => World, runs: Map<string, number>): JobType<
 
 async function act(world: World, context: JobContext, runs: Map<string, number>): Promise<JobResult> {
   const { chance, script } = world
-  const { timeoutMs, trouble, slowRuns } = script.platform
+  const { timeoutMs, trouble, slowRuns, longRuns } = script.platform
   runs.set(context.jobId, (runs.get(context.jobId) ?? 0) + 1)
   const troubled = !world.calm && chance.chance(trouble)
   if (chance.chance(0.2)) context.progress({ items: { done: 1, total: 2 } })
-  if (chance.chance(slowRuns)) await pause(context, chance.integer(0, troubled ? timeoutMs * 2 : 20_000))
+  if (chance.chance(slowRuns))
+    await pause(
+      context,
+      chance.integer(0, troubled ? timeoutMs * 2 : world.calm ? 20_000 : Math.max(20_000, timeoutMs * longRuns)),
+    )
   if (troubled) await misfortune(world, context)
   return { result: { attempt: context.attempt } }
 }

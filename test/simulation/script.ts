@@ -2,11 +2,9 @@
  * What happens in a history, as plain data: what people do, which port calls meet a fault, and how the platform is
  * that day. A seed makes a script; so does fast-check, which can then take parts away from a failing one.
  */
-import { Chance } from './chance.ts'
 import type { Role } from './world.ts'
 
 const SECOND = 1_000
-const MINUTE = 60_000
 
 /** `n` picks one of the jobs, executions or policies there are by then. */
 export type Action = { at: number } & (
@@ -18,7 +16,6 @@ export type Action = { at: number } & (
   | { do: 'policy'; everyMinutes: number }
   | { do: 'runPolicy'; n: number }
   | { do: 'replacePolicy'; n: number }
-  | { do: 'tag' }
   /** Every function dies. `queues`: whether messages outlive it. */
   | { do: 'restart'; queues: 'kept' | 'lost' }
 )
@@ -63,12 +60,18 @@ export interface Platform {
   lagMs: number
   /** Leases are shorter by this: the sweep takes living runs for dead, and work runs twice. */
   earlyMs: number
+  /** Seconds between two ticks while there is chaos: 60, or less where two sweeps from two triggers meet. */
+  tickSeconds: number
+  /** Runs last up to this share of their function's time. */
+  longRuns: number
   /** Probabilities. */
   missedTicks: number
   doubledTicks: number
   duplicates: number
   /** A function stands still, beyond its time, then goes on. */
   frozen: number
+  /** A queue says that it is empty, whatever it holds: its numbers are approximate. */
+  staleDepth: number
   /** Of runs that end otherwise than by success. */
   trouble: number
   /** See `stopPollMs` of lib/config.ts. */
@@ -105,102 +108,6 @@ export interface Script {
 export const SKEW_MS = 5 * SECOND
 export const LATE_MS = 8 * SECOND
 export const LAG_MS = 10 * SECOND
-
-/** Most histories are small: a job or two and a few minutes find most flaws, and find them fast. */
-export function scriptOf(seed: number): Script {
-  const chance = new Chance(seed)
-  const large = chance.chance(0.004)
-  const chaosMs = large ? 40 * MINUTE : chance.integer(1, 6) * MINUTE
-  const single = chance.chance(0.15)
-  const platform = platformOf(chance, single)
-  const people: Action[] = []
-  const when = () => chance.integer(0, chaosMs)
-  const act = (action: Action) => people.push(action)
-
-  const bulk = chance.chance(large ? 0.9 : 0.12)
-  const jobs = large ? chance.integer(3, 8) : bulk ? chance.integer(0, 1) : chance.pick([1, 1, 1, 1, 1, 2, 2])
-  for (let n = 0; n < jobs; n++) {
-    const at = chance.integer(0, chaosMs / 3)
-    const key = chance.chance(0.35) ? `key-${chance.integer(1, 2)}` : undefined
-    const dueInMs = !key && chance.chance(0.08) ? chance.integer(1, 20) * MINUTE : undefined
-    act({ at, do: 'submit', ...(key ? { key } : {}), ...(dueInMs ? { dueInMs } : {}) })
-    if (chance.chance(0.4)) act({ at: chance.integer(at, chaosMs), do: 'stop', n })
-    if (chance.chance(0.15)) act({ at: when(), do: 'retry', n })
-    if (chance.chance(0.05)) act({ at: when(), do: 'retry', n })
-  }
-  if (bulk) {
-    act({ at: chance.integer(0, chaosMs / 3), do: 'bulk' })
-    if (chance.chance(0.35)) act({ at: when(), do: 'stopExecution', n: 0 })
-    if (chance.chance(0.2)) act({ at: when(), do: 'tag' })
-  }
-  const policy = chance.chance(large ? 0.3 : 0.02)
-  if (policy) {
-    act({ at: 0, do: 'policy', everyMinutes: chance.pick([1, 2, 5]) })
-    if (chance.chance(0.2)) act({ at: when(), do: 'runPolicy', n: 0 })
-    if (chance.chance(0.2)) act({ at: when(), do: 'replacePolicy', n: 0 })
-    if (chance.chance(0.3)) act({ at: when(), do: 'stopExecution', n: chance.integer(0, 2) })
-  }
-  if (chance.chance(0.08)) {
-    // One machine has one clock.
-    platform.skewMs = 0
-    act({ at: when(), do: 'restart', queues: chance.pick(['kept', 'lost', 'lost']) })
-  }
-  people.sort((a, b) => a.at - b.at)
-  const aims: Role[] = ['work', 'sweep', 'sweep']
-  if (bulk) aims.push('fan-out', 'fan-out')
-  if (policy) aims.push('schedule', 'schedule')
-  if (platform.stillborn > 0) aims.push('dead-letter')
-  return {
-    seed,
-    platform,
-    people,
-    faults: faultsOf(chance, large ? 40 : single ? 1 : chance.integer(0, 10), aims),
-    chaosMs,
-  }
-}
-
-function platformOf(chance: Chance, single: boolean): Platform {
-  const calm = <T>(value: T, none: T, probability: number): T => (single || !chance.chance(probability) ? none : value)
-  return {
-    timeoutMs: chance.pick([60, 60, 120, 300]) * SECOND,
-    pool: chance.integer(1, 2),
-    batch: chance.pick([1, 1, 3]),
-    skewMs: calm(SKEW_MS, 0, 0.7),
-    lagMs: calm(LAG_MS, 0, 0.4),
-    earlyMs: calm(chance.integer(60, 120) * SECOND, 0, 0.1),
-    missedTicks: calm(0.15, 0, 0.3),
-    doubledTicks: calm(0.2, 0, 0.3),
-    duplicates: calm(0.15, 0, 0.4),
-    frozen: calm(0.2, 0, 0.25),
-    trouble: chance.pick([0, 0, 0.2, 0.6]),
-    stopPollMs: chance.pick([2, 30, 3_600]) * SECOND,
-    images: chance.integer(1, 4),
-    stillborn: calm(chance.pick([0.3, 0.9]), 0, 0.12),
-    visibilityMs: chance.pick([30, 120, 360]) * SECOND,
-    maxReceives: chance.pick([1, 2, 5]),
-    deadLettersMax: chance.pick([1, 3]),
-    leaseMarginSeconds: chance.pick([10, 60]),
-    fanOutPageItems: chance.integer(1, 3),
-    narrow: chance.chance(0.5),
-    maxAttempts: chance.integer(1, 3),
-    slowRuns: chance.pick([0.2, 0.2, 0.8]),
-  }
-}
-
-/** Crashes are what most of the protocol is about: they come twice as often. */
-const KINDS: readonly FaultKind[] = [...FAULT_KINDS, 'crashBefore', 'crashAfter', 'crashLate']
-
-export function faultsOf(chance: Chance, count: number, aims: readonly Role[]): Fault[] {
-  return Array.from({ length: count }, () => {
-    const fault = {
-      after: chance.integer(1, 12 * EFFORT.change),
-      kind: chance.pick(KINDS),
-      ms: chance.integer(1, LATE_MS),
-    }
-    // The ticks write little: races with them need a fault that waits for it.
-    return chance.chance(0.25) ? { ...fault, role: chance.pick(aims) } : fault
-  })
-}
 
 /** How much a port call counts towards the next fault: a sweep asks sixty times for nothing before it changes anything. */
 export const EFFORT = { change: 12, look: 1 } as const

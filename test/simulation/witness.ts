@@ -46,6 +46,8 @@ export class Witness implements Watch {
   /** Messages that were sent by anyone but workers since the last claim, see I16. */
   readonly #sends = new Map<string, { fence: number; since: number; count: number }>()
   readonly #createdFor = new Set<string>()
+  /** Runs that ended by crash or error while another one was to follow. */
+  readonly #attempts = new Map<string, number>()
 
   constructor() {
     this.measures = new Measures(this)
@@ -108,7 +110,11 @@ export class Witness implements Watch {
     if (!was) return
     // What was put off or recovered waits anew.
     if (was.status === 'running' && now.status !== 'running') this.#sends.delete(id)
-    if (isTerminal(was.status)) return this.#seenAfterTheEnd(was, now, fail)
+    if (was.status === 'running' && !isTerminal(now.status)) this.#countAttempt(instance, id, was, now, fail)
+    if (isTerminal(was.status)) {
+      this.#seenAfterTheEnd(was, now, fail)
+      return
+    }
     if (was.status !== now.status && !ALLOWED.has(`${was.status}>${now.status}`))
       fail('a transition that is not in the table')
     if (now.fence < was.fence) fail('I4 the fence went back')
@@ -121,13 +127,23 @@ export class Witness implements Watch {
     if (isTerminal(now.status) && now.status !== 'success' && !now.error) fail('I11 an end without a reason')
   }
 
+  /** Counted here, too, and not taken from the record. */
+  #countAttempt(instance: Instance, id: string, was: JobRecord, now: JobRecord, fail: (text: string) => void): void {
+    const takenOver = now.fence > was.fence
+    const ended = now.status === 'retrying' && (instance.role === 'sweep' || now.attempting === 0)
+    if (!takenOver && !ended) return
+    const count = (this.#attempts.get(id) ?? 0) + 1
+    this.#attempts.set(id, count)
+    if (count >= was.maxAttempts) fail(`I2 ${count} attempts ended and another one is to follow`)
+  }
+
   #seenAfterTheEnd(was: JobRecord, now: JobRecord, fail: (text: string) => void): void {
     for (const name of new Set([...Object.keys(was), ...Object.keys(now)]))
       if (
         !AFTER_THE_END.has(name) &&
         JSON.stringify(was[name as keyof JobRecord]) !== JSON.stringify(now[name as keyof JobRecord])
       )
-        return fail(`I3 a terminal job was changed: ${name}`)
+        fail(`I3 a terminal job was changed: ${name}`)
   }
 
   #seenClaim(instance: Instance, id: string, was: JobRecord, now: JobRecord, fail: (text: string) => void): void {
@@ -171,7 +187,7 @@ export class Witness implements Watch {
       return
     }
     if (was.status !== 'running' && JSON.stringify(was) !== JSON.stringify(now))
-      return fail('I3 a terminal execution was changed')
+      fail('I3 a terminal execution was changed')
     if (now.fence > was.fence) {
       instance.holds.set(now.id, now.fence)
       if (was.lease >= this.world.now + instance.skewMs && (was.claimedAt ?? 0) >= this.world.bootedAt)

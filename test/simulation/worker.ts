@@ -1,7 +1,7 @@
 /** A thread that runs histories: seeds in, one summary out. With a trace, it prints every call of a port. */
 import { parentPort, threadId, workerData } from 'node:worker_threads'
 import { history } from './history.ts'
-import { scriptOf } from './script.ts'
+import { scriptOf } from './shapes.ts'
 import { addOutcome, emptySummary, type Share, type Summary } from './summary.ts'
 
 /** How often a thread tells how far it is. */

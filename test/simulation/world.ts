@@ -12,7 +12,7 @@ import type { DomainEvent } from '../../lib/events/port.ts'
 import { type Environment, type Invocation, type JobTypes, silentLog } from '../../lib/job/environment.ts'
 import type { OpenRegistry } from '../../lib/oci/types.ts'
 import { memoryQueue } from '../../lib/queue/memory.ts'
-import type { Message } from '../../lib/queue/port.ts'
+import type { Message, QueueDepth } from '../../lib/queue/port.ts'
 import type { Item, Store } from '../../lib/store/port.ts'
 import { Chance } from './chance.ts'
 import { EFFORT, type Fault, type Script } from './script.ts'
@@ -195,9 +195,7 @@ export class World {
           return this.call(instance, EFFORT.change, 'queue-unavailable', `send ${name}`, messages, send)
         },
         depth: (name) =>
-          this.call(instance, EFFORT.look, 'queue-unavailable', `depth ${name}`, undefined, () =>
-            this.queue.depth(name),
-          ),
+          this.call(instance, EFFORT.look, 'queue-unavailable', `depth ${name}`, undefined, () => this.#depth(name)),
       },
       blobs: this.#blobs(instance),
       events: {
@@ -214,6 +212,12 @@ export class World {
       registries: () => this.#registryOf(instance),
       workersDeadBefore: this.bootedAt,
     }
+  }
+
+  async #depth(name: string): Promise<QueueDepth> {
+    const { staleDepth } = this.script.platform
+    if (staleDepth > 0 && !this.calm && this.chance.chance(staleDepth)) return { waiting: 0, inFlight: 0, delayed: 0 }
+    return await this.queue.depth(name)
   }
 
   #blobs(instance: Instance): BlobStore {
@@ -284,7 +288,7 @@ export class World {
     this.faults++
     this.troubleAt = this.now
     if (this.trace) this.#tell(instance, what, details, fault)
-    this.onFault(fault.ms)
+    if (fault.kind === 'slow' || fault.kind === 'repeated') this.onFault(fault.ms)
     return this.#faulty(instance, unavailable, effect, fault)
   }
 
