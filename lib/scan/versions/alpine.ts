@@ -6,11 +6,13 @@ import { type Comparator, isNumeric, type Order, order, orderDigits, orderLists,
 
 /** In sorting order; the empty one is "no suffix". */
 const SUFFIXES = ['alpha', 'beta', 'pre', 'rc', '', 'cvs', 'svn', 'git', 'hg', 'p']
+const NO_LETTER = { letter: '', number: '' }
 const NO_SUFFIX = { weight: SUFFIXES.indexOf(''), number: '' }
 
 interface ApkVersion {
   numbers: string[]
-  letter: string
+  /** One letter, or letters with a number each, as upstreams write patch levels (`4.2.8p10`) and apk 2 took them. */
+  letters: { letter: string; number: string }[]
   suffixes: { weight: number; number: string }[]
   hash: string
   revision: string
@@ -20,7 +22,9 @@ interface ApkVersion {
   rest: string
 }
 
-const NUMBERS = /^\.*[0-9]+(?:\.+[0-9]+)*/
+/** A dot may be left over at the end, as in `1.18.-r2`: it counts as one more number, below all. */
+const NUMBERS = /^\.*[0-9]+(?:\.+[0-9]+)*(?:\.(?=-r|$))?/
+const LETTER = /^([a-z])([0-9]*)/
 const SUFFIX = /^_(alpha|beta|pre|rc|cvs|svn|git|hg|p)([0-9]*)(?![a-z])/
 const HASH = /^~[0-9a-f]+/
 const REVISION = /^-r([0-9]*)/
@@ -33,7 +37,9 @@ function parse(text: string): ApkVersion {
     return match
   }
   const numbers = take(NUMBERS)?.[0].split('.') ?? []
-  const letter = take(/^[a-z]/)?.[0] ?? ''
+  const letters: ApkVersion['letters'] = []
+  for (let match = take(LETTER); match; match = match[2] ? take(LETTER) : null)
+    letters.push({ letter: match[1]!, number: match[2]! })
   const suffixes: ApkVersion['suffixes'] = []
   for (let match = take(SUFFIX); match; match = take(SUFFIX))
     suffixes.push({ weight: SUFFIXES.indexOf(match[1]!), number: match[2]! })
@@ -43,7 +49,7 @@ function parse(text: string): ApkVersion {
   const broken = rest.startsWith('-') || (revision !== undefined && rest !== '')
   return {
     numbers,
-    letter,
+    letters,
     suffixes,
     hash,
     revision: revision || '0',
@@ -69,11 +75,15 @@ function orderNumbers(a: string[], b: string[]): Order {
 const orderOptional = (a: string | undefined, b: string | undefined): Order =>
   a && b ? orderDigits(a, b) : order(a ? 1 : 0, b ? 1 : 0)
 
+const RUNS = /[0-9]+|[^0-9]+/g
+
 function orderRest(a: string, b: string): Order {
   if (a === '' || b === '') return order(a === '' ? 1 : 0, b === '' ? 1 : 0)
   if (isNumeric(a) && isNumeric(b)) return orderDigits(a, b)
   const digit = order(isNumeric(a) ? 0 : 1, isNumeric(b) ? 0 : 1)
-  return digit || orderText(a, b)
+  if (digit !== 0) return digit
+  const [left, right] = [a.match(RUNS)!, b.match(RUNS)!]
+  return orderLists(left, right, '', (x, y) => (isNumeric(x) && isNumeric(y) ? orderDigits(x, y) : orderText(x, y)))
 }
 
 /** Agrees with `apk version -t` of apk-tools 3 on valid versions. */
@@ -82,7 +92,12 @@ export const compareAlpine: Comparator = (a, b) => {
   const right = parse(b)
   return (
     orderNumbers(left.numbers, right.numbers) ||
-    orderText(left.letter, right.letter) ||
+    orderLists(
+      left.letters,
+      right.letters,
+      NO_LETTER,
+      (x, y) => orderText(x.letter, y.letter) || orderOptional(x.number, y.number),
+    ) ||
     orderLists(
       left.suffixes,
       right.suffixes,

@@ -13,7 +13,8 @@ import { compareNuget, comparePub, compareSemver } from './semver.ts'
 
 /** OSV's names (https://ossf.github.io/osv-schema/#defined-ecosystems) and the distributions it does not name yet. */
 const FAMILIES: [Comparator, string[]][] = [
-  [compareDebian, ['Debian', 'Ubuntu', 'Echo']],
+  // opam orders as Debian does (https://opam.ocaml.org/doc/Manual.html#version-ordering).
+  [compareDebian, ['Debian', 'Ubuntu', 'Echo', 'opam']],
   [
     compareAlpine,
     ['Alpine', 'Wolfi', 'Chainguard', 'MinimOS', 'Alpaquita', 'BellSoft Hardened Containers', 'Docker Hardened Images'],
@@ -38,7 +39,21 @@ const FAMILIES: [Comparator, string[]][] = [
   ],
   [
     compareSemver,
-    ['npm', 'Go', 'crates.io', 'Hex', 'SwiftURL', 'Bitnami', 'Bioconductor', 'ConanCenter', 'GitHub Actions', 'Julia'],
+    [
+      'npm',
+      'Go',
+      'crates.io',
+      'Hex',
+      'SwiftURL',
+      'Bitnami',
+      'Bioconductor',
+      'ConanCenter',
+      'GitHub Actions',
+      'Julia',
+      'Kubernetes',
+      'Linux',
+      'VSCode',
+    ],
   ],
   [comparePub, ['Pub']],
   [compareNuget, ['NuGet']],
@@ -53,10 +68,14 @@ const COMPARATORS: ReadonlyMap<string, Comparator> = new Map(
   FAMILIES.flatMap(([comparator, names]) => names.map((name) => [name.toLowerCase(), comparator] as const)),
 )
 
+/** Publishers of patched packages of other ecosystems, which stand after their name: `TuxCare:Alpine:v3.16`. */
+const WRAPPERS = new Set(['echo', 'root', 'tuxcare'])
+
 /** The comparator of an ecosystem, its release suffix ignored (`Debian:12`), or undefined when we know none. */
 export function comparatorOf(ecosystem: string): Comparator | undefined {
-  const colon = ecosystem.indexOf(':')
-  return COMPARATORS.get((colon < 0 ? ecosystem : ecosystem.slice(0, colon)).trim().toLowerCase())
+  const [base = '', inner] = ecosystem.split(':', 2).map((part) => part.trim().toLowerCase())
+  const wrapped = WRAPPERS.has(base) && inner !== undefined ? COMPARATORS.get(inner) : undefined
+  return wrapped ?? COMPARATORS.get(base)
 }
 
 /**

@@ -49,11 +49,17 @@ const orderParsed = (a: SemverLike, b: SemverLike): Order =>
 /** Build metadata does not count. */
 export const compareSemver: Comparator = (a, b) => orderParsed(parse(a), parse(b))
 
+/** Identifier by identifier; none at all is the lowest. */
+function orderBuilds(a: string, b: string): Order {
+  if (a === '' || b === '') return order(a === '' ? 0 : 1, b === '' ? 0 : 1)
+  return orderPrereleases(a.split('.'), b.split('.'))
+}
+
 /** Dart's Pub orders by build metadata too, after everything else. */
 export const comparePub: Comparator = (a, b) => {
   const left = parse(a)
   const right = parse(b)
-  return orderParsed(left, right) || orderText(left.build, right.build)
+  return orderParsed(left, right) || orderBuilds(left.build, right.build)
 }
 
 /** NuGet: four numbers, and prereleases without regard to case. */

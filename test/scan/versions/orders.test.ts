@@ -33,7 +33,31 @@ const EQUAL: [ecosystem: string, a: string, b: string][] = [
   ['RubyGems', '1.0.0', '1'],
   ['NuGet', '1.0.0-BETA', '1.0-beta'],
   ['Packagist', 'v1.0.0-beta2', '1.0.0-b2'],
+  ['Maven', '9.4.8.v20171121', '9.4.8v20171121'],
+  ['Maven', '1-ga-1', '1-1'],
 ]
+
+/** Found by asking the tools themselves; each was once decided otherwise here. */
+const FOUND: [ecosystem: string, lower: string, higher: string][] = [
+  ['Alpine', '4.2.8p9-r0', '4.2.8p10-r0'],
+  ['Alpine', '1.8.20p2-r9', '1.8.20p2-r10'],
+  ['Alpine', '1.18-r3', '1.18.-r2'],
+  ['Maven', '9.0.0.M0', '9.0.0-M11'],
+  ['Maven', '1.5.9-RC0', '1.5.9.RC1'],
+  ['Maven', '14.0.1-h-1', '14.0.1--h-1'],
+  ['Packagist', '1.0.', '1.0'],
+  ['Packagist', '1.0~beta1', '1.0'],
+  ['Red Hat', '1.0-14.el8', '1.0-4-1.el8'],
+  ['Pub', '1.2.3', '1.2.3+1'],
+  ['Pub', '1.2.3+9', '1.2.3+10'],
+  ['Pub', '1.2.3+900', '1.2.3+a'],
+  ['TuxCare:npm', '1.0.0-a', '1.0.0'],
+  ['Echo:PyPI', '1.0rc1', '1.0'],
+  ['Root:Alpine:3.18', '1.2-r9', '1.2-r10007'],
+]
+test.each(FOUND)('%s: %s is lower than %s', (ecosystem, lower, higher) => {
+  expect([compareVersions(ecosystem, lower, higher), compareVersions(ecosystem, higher, lower)]).toEqual([-1, 1])
+})
 
 describe.each(Object.entries(RISING))('%s', (ecosystem, line) => {
   const versions = line.split(' ')
