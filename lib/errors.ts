@@ -35,7 +35,8 @@ export const ERRORS = {
   'policy-not-found': row('permanent', 404, 4, 'No such policy'),
   'registry-not-found': row('permanent', 404, 4, 'No such registry object'),
   'exception-not-found': row('permanent', 404, 4, 'No such exception'),
-  'report-not-found': row('permanent', 404, 4, 'The job has no report'),
+  'image-not-scanned': row('permanent', 404, 4, 'No such image has been scanned'),
+  'report-not-found': row('permanent', 404, 4, 'There is no such report'),
   conflict: row('permanent', 409, 2, 'The current state does not allow this'),
   // Not a fault of the request itself: the same with Accept-Encoding: gzip is answered.
   'answer-too-large': row('permanent', 406, 2, 'The answer is too large without compression'),

@@ -5,11 +5,11 @@
 import type { Json } from '../glossary.ts'
 
 export interface DomainEvent {
-  /** `<job id>#<sequence>` */
+  /** `<subject>#<sequence>` */
   id: string
-  /** `job.success`, `job.error`, `job.stopped`, `job.canceled` */
+  /** `job.success`, `job.error`, `job.stopped`, `job.canceled`; `image.findings.changed` */
   type: string
-  /** The job's id. */
+  /** The job's id, or the image's digest. */
   subject: string
   sequence: number
   /** ISO 8601 */

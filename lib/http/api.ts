@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { exceptionRoutes } from './exceptions.ts'
 import { executionRoutes } from './executions.ts'
 import { healthRoutes } from './health.ts'
+import { imageRoutes } from './images.ts'
 import { jobRoutes } from './jobs.ts'
 import { policyRoutes } from './policies.ts'
 import { problemPages } from './problem-pages.ts'
@@ -19,6 +20,7 @@ export function createApi(env: ApiEnvironment): Api {
   jobRoutes(app, env, env.types)
   reportRoutes(app, env)
   exceptionRoutes(app, env)
+  imageRoutes(app, env)
   executionRoutes(app, env)
   policyRoutes(app, env)
   registryRoutes(app, env)

@@ -8,7 +8,7 @@ import { attemptOf, isTerminal, type JobRecord } from '../job/record.ts'
 import { nextRuns } from '../schedule/cron.ts'
 import type { PolicyRecord } from '../schedule/policy.ts'
 
-const time = z.string().openapi({ format: 'date-time', example: '2026-11-22T17:00:00.000Z' })
+export const time = z.string().openapi({ format: 'date-time', example: '2026-11-22T17:00:00.000Z' })
 export const idSchema = z.string().openapi({ example: '01JD9W3Q4V5X6Y7Z8A9B0C1D2E' })
 
 export const errorSchema = z.object({
@@ -18,7 +18,7 @@ export const errorSchema = z.object({
   retryable: z.boolean(),
 })
 
-const summarySchema = z.object(
+export const summarySchema = z.object(
   Object.fromEntries(SEVERITIES.map((severity) => [severity, z.number()])) as Record<
     (typeof SEVERITIES)[number],
     z.ZodNumber

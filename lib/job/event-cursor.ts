@@ -1,14 +1,14 @@
 /**
- * The outbox. A terminal status is written together with its place in the outbox index; the sweep walks that index from
- * a cursor, hands over what it finds and moves the cursor after it. So an event costs no write of its own, and a crash
- * between the two hands it over twice, never not at all.
+ * The outbox. A terminal status, or what has changed about an image, is written together with its place in the outbox
+ * index; the sweep walks that index from a cursor, hands over what it finds and moves the cursor after it. So an event
+ * costs no write of its own, and a crash between the two hands it over twice, never not at all.
  *
  * Only entries older than `eventSettleSeconds` are taken: an index may lag behind the table, and clocks differ.
  */
 
 import type { DomainEvent } from '../events/port.ts'
 import { absent, eq } from '../store/condition.ts'
-import { ConditionFailed } from '../store/port.ts'
+import { ConditionFailed, type Item } from '../store/port.ts'
 import type { Environment } from './environment.ts'
 import { eventCursorKey, OPEN_SHARDS, outboxPartition, stamp } from './keys.ts'
 import { attemptOf, type JobRecord, jobOfItem } from './record.ts'
@@ -43,11 +43,11 @@ async function handOverShard(shard: number, env: Environment): Promise<number> {
   const last = entries.at(-1)?.o_sk
   if (typeof last !== 'string') return 0
   const order = new Map(entries.map((entry, index) => [entry.pk, index]))
-  const jobs = (await store.getMany(entries.map(({ pk, sk }) => ({ pk, sk }))))
+  const events = (await store.getMany(entries.map(({ pk, sk }) => ({ pk, sk }))))
     .sort((a, b) => (order.get(a.pk) ?? 0) - (order.get(b.pk) ?? 0))
     .flatMap((item) => {
       try {
-        return [jobOfItem(item)]
+        return [eventOfItem(item)]
       } catch (thrown) {
         env.log.error('the event of a record that cannot be read is passed over', {
           key: item.pk,
@@ -56,14 +56,20 @@ async function handOverShard(shard: number, env: Environment): Promise<number> {
         return []
       }
     })
-  if (jobs.length > 0) await env.events.put(jobs.map(terminalEvent))
+  if (events.length > 0) await env.events.put(events)
   try {
     await store.update(key, { set: { after: last } }, after ? eq('after', after) : absent('after'))
   } catch (thrown) {
     // Another sweep was faster: both have handed over, nothing is lost.
     if (!(thrown instanceof ConditionFailed)) throw thrown
   }
-  return jobs.length
+  return events.length
+}
+
+/** A job has ended; any other item in the outbox carries its event as it is to be handed over. */
+function eventOfItem(item: Item): DomainEvent {
+  const event = item.event as (Omit<DomainEvent, 'time'> & { time: number }) | undefined
+  return event ? { ...event, time: new Date(event.time).toISOString() } : terminalEvent(jobOfItem(item))
 }
 
 /** What the world learns when a job ends. */

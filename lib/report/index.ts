@@ -1,5 +1,4 @@
 /** Writing and reading reports. */
-import { LongshoreError } from '../errors.ts'
 import { writeCsv } from './csv.ts'
 import { writeCycloneDx } from './cyclonedx.ts'
 import { writeHarbor } from './harbor.ts'
@@ -38,19 +37,9 @@ export const FORMATS: readonly ReportFormat[] = (
   ] satisfies [string, string, string, ReportFormat['write']][]
 ).map(([format, contentType, extension, write]) => ({ format, contentType, extension, write }))
 
-/** A report as it was stored by the scan (JSON). Throws `report-not-found` when the bytes are not one. */
-export function readReport(content: Uint8Array): Report {
-  try {
-    const report = JSON.parse(Buffer.from(content).toString('utf8')) as Report | null
-    if (Array.isArray(report?.findings) && Array.isArray(report.packages)) return report
-  } catch {
-    // Told below, with what to do.
-  }
-  throw new LongshoreError('report-not-found', 'The stored report cannot be read; scan the image again')
-}
-
 export { HTML_POLICY } from './html.ts'
 export { writeJson } from './json.ts'
-export { selectFindings } from './select.ts'
+export { type Selection, selectFindings } from './select.ts'
+export { readReport } from './stored.ts'
 export { fileName } from './subject.ts'
 export { writeTable } from './table.ts'

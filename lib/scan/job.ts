@@ -4,7 +4,6 @@
  * Every step is kept under the digest of what it was made from: a layer is read once, an image is merged once, and a
  * scan of a digest that is known asks the registry for nothing. So a scan that runs twice does little and ends the same.
  */
-import { createHash } from 'node:crypto'
 import { type Advisories, createAdvisories } from '../advisories/open.ts'
 import type { BlobStore } from '../blobs/port.ts'
 import type { Limits } from '../config.ts'
@@ -13,8 +12,10 @@ import { SEVERITIES } from '../glossary.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
 import type { Report } from '../report/model.ts'
 import { type ScanParams, scanDefinition } from './definition.ts'
+import { judgeImage } from './images/judge.ts'
+import { keepScan } from './images/keep.ts'
+import { worstOf } from './images/record.ts'
 import { loadImage, saveImage } from './inventories.ts'
-import { buildReport } from './match.ts'
 import { mergeLayers } from './merge.ts'
 import { ANALYZER_VERSION, type ImageInventory } from './model.ts'
 import { parsePlatform } from './platform.ts'
@@ -40,18 +41,11 @@ export async function runScan(params: ScanParams, context: JobContext): Promise<
       log.info('no advisory revision has been built yet; the scan waits for the first one')
       return context.snooze(ADVISORIES_WAIT_SECONDS)
     })
-  const report = await buildReport({
-    image: params.image,
-    inventory,
-    database,
-    ownedJudged: limits.ownedPackagesJudged === 1,
-  })
+  const judged = await judgeImage(params.image, inventory, database, { blobs, limits })
+  const { report, verdict } = judged
 
   context.phase('report')
-  const json = JSON.stringify(report)
-  const reportKey = `reports/${createHash('sha256').update(json).digest('hex')}.json`
-  await blobs.put(reportKey, json, { contentType: 'application/json' })
-  const severity = SEVERITIES.find((level) => report.summary[level] > 0) ?? 'None'
+  await keepScan(judged, inventory.digest, context)
   log.info(summaryLine(report))
   for (const gap of report.gaps.slice(0, 10)) log.warn(`not seen: ${gap}`)
   return {
@@ -60,13 +54,13 @@ export async function runScan(params: ScanParams, context: JobContext): Promise<
       platform: inventory.platform,
       revision: report.revision,
       coverage: report.coverage,
-      severity,
+      severity: worstOf(report.summary),
       summary: { ...report.summary },
       fixable: report.fixable,
       packages: report.packages.length,
       layers: { total: inventory.layers.length, reused },
     },
-    reportKey,
+    reportKey: verdict.reportKey,
   }
 }
 

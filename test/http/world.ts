@@ -194,14 +194,15 @@ export async function apiWorld(options: WorldOptions = {}) {
     /** Pushes to the source registry. */
     push: (built: BuiltImage | BuiltIndex, tag = '1.0', repository = 'team/app') =>
       push(source.url, repository, tag, built),
-    async publishAdvisories() {
+    /** `left` is fixed in this version. */
+    async publishAdvisories(left = '2.0.0') {
       using dir = dumps({
         Debian: dump(
           record('DEBIAN-CVE-2024-1', 'Debian:12', 'openssl', '3.0.14-1', {
             severity: [{ type: 'CVSS_V3', score: CRITICAL }],
           }),
         ),
-        npm: dump(record('GHSA-aaaa-bbbb-cccc', 'npm', 'left', '2.0.0')),
+        npm: dump(record('GHSA-aaaa-bbbb-cccc', 'npm', 'left', left)),
       })
       return await buildRevision({ source: dir.source(), blobs, limits: defaultLimits })
     },
