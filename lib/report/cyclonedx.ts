@@ -94,20 +94,24 @@ function refsOf(packages: readonly PackageEntry[]): Map<string, string> {
 /** Ecosystems whose names consist of a group and a name; of OS packages the namespace is the distribution. */
 const GROUPED = new Set(['npm', 'maven', 'composer'])
 
-function component(pack: PackageEntry, refs: Map<string, string>) {
-  const { type, namespace, name } = purlParts(pack.purl)
-  const apart = GROUPED.has(type) && namespace !== ''
+function component(pack: Subject['packages'][number], refs: Map<string, string>) {
+  const { type } = purlParts(pack.purl)
+  const at = type === 'maven' ? pack.name.indexOf(':') : pack.name.lastIndexOf('/')
+  const apart = GROUPED.has(type) && at > 0
   const trivy = { SrcName: pack.source?.name, SrcVersion: pack.source?.version, LayerDiffID: pack.layer }
   return {
     type: 'library',
     'bom-ref': refs.get(placeOf(pack)),
-    group: apart ? namespace : undefined,
-    name: apart ? name : pack.name,
+    group: apart ? pack.name.slice(0, at) : undefined,
+    name: apart ? pack.name.slice(at + 1) : pack.name,
     version: pack.version,
     purl: pack.purl,
-    properties: Object.entries(trivy).flatMap(([key, value]) =>
-      value === undefined ? [] : [{ name: `aquasecurity:trivy:${key}`, value }],
-    ),
+    properties: [
+      ...Object.entries(trivy).flatMap(([key, value]) =>
+        value === undefined ? [] : [{ name: `aquasecurity:trivy:${key}`, value }],
+      ),
+      ...(pack.owned ? [{ name: 'longshore:owned', value: 'true' }] : []),
+    ],
     evidence: { occurrences: [{ location: pack.path }] },
   }
 }

@@ -11,7 +11,8 @@ export interface Subject {
   /** ISO 8601; absent when nothing but the image decides the content. */
   createdAt?: string
   gaps: string[]
-  packages: PackageEntry[]
+  /** `owned`: an OS package put it there, so its distribution judges it; a report leaves those out itself. */
+  packages: (PackageEntry & { owned?: true })[]
 }
 
 /** JSON as every format here writes it; keys that are undefined are not there. */

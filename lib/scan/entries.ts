@@ -9,7 +9,7 @@ function entry(found: ImagePackage, os: ImageInventory['os']): PackageEntry {
   return {
     name: found.name,
     version: found.version,
-    purl: packageUrl(found, os),
+    purl: found.purl ?? packageUrl(found, os),
     path: found.member ? `${found.path}!/${found.member}` : found.path,
     layer: found.layer,
     ...(found.source ? { source: { name: found.source.name, version: found.source.version } } : {}),

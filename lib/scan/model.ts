@@ -49,6 +49,8 @@ export interface LayerInventory {
 
 export interface ImagePackage extends FoundPackage {
   layer: string
+  /** As the SBOM spells it that the package is from; else it is made of the rest. */
+  purl?: string
 }
 
 export interface ImageInventory {

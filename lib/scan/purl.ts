@@ -1,4 +1,4 @@
-/** Package URLs (purl-spec) of what a scan finds. */
+/** Package URLs (purl-spec): of what a scan finds, and as others write them. */
 import { uriPart } from '../report/subject.ts'
 import type { FoundPackage } from './model.ts'
 
@@ -65,4 +65,43 @@ function languagePackageUrl({ kind, name, version }: FoundPackage): string {
     kind === 'python' ? name.toLowerCase().replaceAll('_', '-') : kind === 'composer' ? name.toLowerCase() : name
   const path = kind === 'maven' ? spelled.replace(':', '/') : spelled
   return `pkg:${TYPES[kind] ?? kind}/${encodePath(path)}@${encode(version)}`
+}
+
+/** A package URL taken apart, everything decoded. */
+export interface Purl {
+  /** Lower case: `deb`, `npm`, `oci`. */
+  type: string
+  /** Empty when there is none. */
+  namespace: string
+  name: string
+  version?: string
+  /** Names in lower case. */
+  qualifiers: Map<string, string>
+}
+
+/** `pkg:type/namespace/name@version?qualifiers#subpath`; undefined when it is not one. */
+export function parsePurl(text: string): Purl | undefined {
+  // Some write npm's `@scope` as it is: the version begins behind the last slash.
+  const form = /^pkg:\/*([^/?#]+)\/((?:[^?#/]*\/)*)([^@?#/]+)(?:@([^?#]*))?(?:\?([^#]*))?/i.exec(text)
+  if (!form) return undefined
+  const [, type = '', path = '', name = '', version, query = ''] = form
+  const qualifiers = query.split('&').flatMap((pair) => {
+    const at = pair.indexOf('=')
+    return at > 0 ? [[pair.slice(0, at).toLowerCase(), decode(pair.slice(at + 1))] as const] : []
+  })
+  return {
+    type: type.toLowerCase(),
+    namespace: path.split('/').slice(0, -1).map(decode).join('/'),
+    name: decode(name),
+    ...(version ? { version: decode(version) } : {}),
+    qualifiers: new Map(qualifiers),
+  }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }

@@ -2,42 +2,14 @@
 import { matches } from '../../job/glob.ts'
 import { formatReference, parseReference } from '../../oci/reference.ts'
 import type { Report } from '../../report/model.ts'
+import { type Purl, parsePurl } from '../purl.ts'
 
-interface Purl {
-  /** Type, namespace and name, decoded; type in lower case. */
-  name: string
-  version?: string
-  qualifiers: Map<string, string>
-}
-
-const decode = (text: string): string => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
-
-/** `pkg:type/namespace/name@version?qualifiers#subpath`; undefined when it is not one. */
-function parsePurl(text: string): Purl | undefined {
-  const form = /^pkg:\/*([^/?#]+)\/([^@?#]+)(?:@([^?#]*))?(?:\?([^#]*))?/i.exec(text)
-  if (!form) return undefined
-  const [, type = '', path = '', version, query = ''] = form
-  const qualifiers = query.split('&').flatMap((pair) => {
-    const at = pair.indexOf('=')
-    return at > 0 ? [[pair.slice(0, at).toLowerCase(), decode(pair.slice(at + 1))] as const] : []
-  })
-  return {
-    name: [type.toLowerCase(), ...path.split('/').map(decode)].join('/'),
-    ...(version ? { version: decode(version) } : {}),
-    qualifiers: new Map(qualifiers),
-  }
-}
+const nameOf = ({ type, namespace, name }: Purl): string => `${type}/${namespace}/${name}`
 
 /** Whether everything the rule's package URL says is true of the other one. */
 export function purlCovers(rule: string, purl: string): boolean {
   const [wide, narrow] = [parsePurl(rule), parsePurl(purl)]
-  if (!wide || !narrow || wide.name !== narrow.name) return false
+  if (!wide || !narrow || nameOf(wide) !== nameOf(narrow)) return false
   if (wide.version !== undefined && wide.version !== narrow.version) return false
   return [...wide.qualifiers].every(([name, value]) => narrow.qualifiers.get(name) === value)
 }
@@ -81,7 +53,7 @@ function imagePurlCovers(rule: string, report: Report): boolean {
   const purl = parsePurl(rule)
   if (!purl) return false
   const { names, tag } = namesOf(report.image)
-  const last = purl.name.replace(/^.*\//, '')
+  const last = purl.name
   if (!names.some((name) => name.replace(/^.*\//, '') === last)) return false
   if (purl.version !== undefined && purl.version !== report.digest && purl.version !== tag) return false
   const where = purl.qualifiers.get('repository_url')

@@ -1,0 +1,31 @@
+/** What an SBOM says, whatever its format: the common ground of the readers. */
+import type { ImagePackage } from '../model.ts'
+
+/** One component that is named as a package. */
+export interface SbomItem {
+  /** The names the document has for it, best first; the package URL decides which is meant. */
+  names: string[]
+  version: string
+  purl: string
+  path?: string
+  layer?: string
+  source?: ImagePackage['source']
+  owned?: boolean
+}
+
+export interface SbomDocument {
+  /** What the SBOM is about, for people. */
+  image: string
+  /** Of the image manifest, when the document names one. */
+  digest?: string
+  platform?: string
+  os?: { id: string; version: string }
+  items: SbomItem[]
+  /** Components without a package URL, by name: nobody can say what they are. */
+  unnamed: string[]
+  /** Where the document itself says that something is missing. */
+  gaps: string[]
+  /** Who says that nothing is missing; `stated`: the document does, `ours`: it is one of Longshore, whose gaps are all. */
+  completeness: 'unknown' | 'stated' | 'ours'
+  tool?: string
+}

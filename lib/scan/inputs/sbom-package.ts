@@ -1,0 +1,74 @@
+/** From an item of an SBOM to a package that can be judged. The package URL decides what it is. */
+import type { FoundPackage, ImagePackage } from '../model.ts'
+import { OS_KINDS } from '../packages/kinds.ts'
+import { type Purl, packageUrl } from '../purl.ts'
+import type { SbomItem } from './document.ts'
+
+const KINDS: ReadonlyMap<string, FoundPackage['kind']> = new Map([
+  ['deb', 'dpkg'],
+  ['apk', 'apk'],
+  ['rpm', 'rpm'],
+  ['npm', 'npm'],
+  ['pypi', 'python'],
+  ['gem', 'gem'],
+  ['composer', 'composer'],
+  ['nuget', 'nuget'],
+  ['maven', 'maven'],
+  ['golang', 'go'],
+  ['cargo', 'cargo'],
+])
+
+/** What an advisory database is asked for; undefined for types that none of ours knows. */
+export const kindOf = (purl: Purl): FoundPackage['kind'] | undefined => KINDS.get(purl.type)
+
+/**
+ * @param path where the SBOM itself lies, for packages it names no place for
+ * @param os of the SBOM
+ */
+export function packageOf(
+  item: SbomItem,
+  purl: Purl,
+  kind: FoundPackage['kind'],
+  os: { id: string; version: string } | undefined,
+  path: string,
+): ImagePackage {
+  const architecture = purl.qualifiers.get('arch')
+  const common = {
+    kind,
+    ...(architecture === undefined ? {} : { architecture }),
+    path: item.path ?? path,
+    layer: item.layer ?? '',
+    purl: item.purl,
+    ...(item.owned ? { owned: true as const } : {}),
+  }
+  // Names lose their spelling in a package URL (PyPI), so the document's is taken where it means the same package.
+  const spelled = item.names.find(
+    (name) => name !== '' && packageUrl({ ...common, name, version: item.version }, os) === item.purl,
+  )
+  const named = spelled === undefined ? namedBy(purl, kind) : { name: spelled, version: item.version }
+  const source = OS_KINDS.has(kind) ? (item.source ?? upstreamOf(purl, kind, named.version)) : undefined
+  return { ...common, ...named, ...(source ? { source } : {}) }
+}
+
+function namedBy(purl: Purl, kind: FoundPackage['kind']): { name: string; version: string } {
+  const { namespace, name, version = '' } = purl
+  if (OS_KINDS.has(kind)) {
+    const epoch = purl.qualifiers.get('epoch')
+    return { name, version: epoch && !/^\d+:/.test(version) ? `${epoch}:${version}` : version }
+  }
+  if (namespace === '') return { name, version }
+  return { name: kind === 'maven' ? `${namespace}:${name}` : `${namespace}/${name}`, version }
+}
+
+/** Syft names the source as `upstream=glibc@2.36-9`, without a version when it is the package's own, or as a file. */
+function upstreamOf(purl: Purl, kind: FoundPackage['kind'], version: string): ImagePackage['source'] {
+  const upstream = purl.qualifiers.get('upstream')?.split(',')[0]
+  if (!upstream) return undefined
+  if (kind === 'rpm') {
+    const [, name, rest] = /^(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm$/.exec(upstream) ?? []
+    const epoch = /^\d+:/.exec(version)?.[0] ?? ''
+    return name !== undefined && rest !== undefined ? { name, version: `${epoch}${rest}` } : undefined
+  }
+  const at = upstream.lastIndexOf('@')
+  return at > 0 ? { name: upstream.slice(0, at), version: upstream.slice(at + 1) } : { name: upstream, version }
+}
