@@ -59,7 +59,8 @@ export function problemResponse(
   more: Record<string, string> = {},
 ): Response {
   const { problem, error } = problemOf(thrown)
-  if (problem.status >= 500)
+  // Whoever asks for the health hears it; the log has it from the sweep, which looks each minute.
+  if (problem.status >= 500 && error.code !== 'not-healthy')
     log.error(problem.title, {
       ...requestIdOf(c),
       code: error.code,

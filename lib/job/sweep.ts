@@ -129,7 +129,8 @@ async function recover(job: JobRecord, env: Environment, report: SweepReport, lo
     if (recovered) {
       report.recovered++
       env.metrics?.count('recovered', job.type)
-      env.log.warn('a job whose worker died was recovered', { ...idsOf(job), dueInMs: dueAt - now })
+      // After a restart that is what had to come.
+      env.log[restarted ? 'info' : 'warn']('a job whose worker died was recovered', { ...idsOf(job), dueInMs: dueAt - now })
       lost.push(recovered)
     }
   }
