@@ -1,6 +1,6 @@
 /**
- * Facts about CVEs that the records lack: CVSS vectors (CISA Vulnrichment) and known exploitation (CISA KEV), read from
- * the directory of LONGSHORE_ENRICHMENT. What is absent is simply not joined.
+ * Facts about CVEs that the records lack: CVSS vectors (CISA Vulnrichment), known exploitation (CISA KEV) and its
+ * probability (EPSS of FIRST), read from the directory of LONGSHORE_ENRICHMENT. What is absent is simply not joined.
  */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -14,9 +14,11 @@ export interface Enrichment {
   severities: ReadonlyMap<string, JoinedSeverity>
   /** CVE -> name of the vulnerability as the catalogue has it. */
   kev: ReadonlyMap<string, string>
+  /** CVE -> probability of exploitation within 30 days, 0.01 to 1. */
+  epss: ReadonlyMap<string, number>
 }
 
-export const NO_ENRICHMENT: Enrichment = { severities: new Map(), kev: new Map() }
+export const NO_ENRICHMENT: Enrichment = { severities: new Map(), kev: new Map(), epss: new Map() }
 
 async function readBounded(directory: string, paths: string[], bytesMax: number): Promise<Buffer | undefined> {
   const path = paths.map((name) => join(directory, name)).find((candidate) => existsSync(candidate))
@@ -64,6 +66,21 @@ function readKev(text: string, path: string): Map<string, string> {
   return kev
 }
 
+/**
+ * Lines of `cve,epss,percentile` below a comment and a header (https://www.first.org/epss/data_stats). Rounded to
+ * hundredths, and what rounds to nothing is left out: the model moves every CVE a little every day, and each change of
+ * a CVE judges the images again that have it.
+ */
+function readEpss(csv: string): Map<string, number> {
+  const epss = new Map<string, number>()
+  for (const line of csv.split('\n')) {
+    const [cve, text] = line.split(',', 2)
+    const value = Math.round(Number(text) * 100) / 100
+    if (cve && CVE.test(cve) && value > 0 && value <= 1) epss.set(cve, value)
+  }
+  return epss
+}
+
 /** Reads the directory, files in their folders or beside each other. Throws `advisories-invalid` when one is damaged. */
 export async function readEnrichment(directory: string, limits: Limits): Promise<Enrichment> {
   const bytesMax = limits.enrichmentBytesMax
@@ -71,7 +88,10 @@ export async function readEnrichment(directory: string, limits: Limits): Promise
   const severity = await readBounded(directory, [`severity/${csv}.gz`, `${csv}.gz`, `severity/${csv}`, csv], bytesMax)
   const catalogue = 'known_exploited_vulnerabilities.json'
   const kev = await readBounded(directory, [`kev/${catalogue}`, catalogue], bytesMax)
+  const scores = 'epss_scores-current.csv'
+  const epss = await readBounded(directory, [`epss/${scores}.gz`, `${scores}.gz`, `epss/${scores}`, scores], bytesMax)
   return {
+    epss: epss ? readEpss(epss.toString('utf8')) : new Map(),
     severities: severity ? readSeverities(severity.toString('utf8')) : new Map(),
     kev: kev ? readKev(kev.toString('utf8'), directory) : new Map(),
   }

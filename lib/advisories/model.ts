@@ -30,8 +30,11 @@ export interface AdvisoryDetails {
   url?: string
   /** ISO 8601, UTC. */
   published?: string
-  /** By CVE, of those this record names: severity from elsewhere, and whether CISA lists it as exploited. */
-  joined: { [cve: string]: { severities: JoinedSeverity[]; title?: string; kev?: boolean } }
+  /**
+   * By CVE, of those this record names: severity from elsewhere, whether CISA lists it as exploited, and the
+   * probability that it will be within 30 days (EPSS, in steps of 0.01).
+   */
+  joined: { [cve: string]: { severities: JoinedSeverity[]; title?: string; kev?: boolean; epss?: number } }
 }
 
 export interface RevisionFile {

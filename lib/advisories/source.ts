@@ -6,6 +6,14 @@ import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { type ZipMember, zipMembers } from './zip.ts'
 
+/** What a source lists of one ecosystem (OSV's `modified_id.csv`), and the records one by one. */
+export interface Listing {
+  /** Id -> when it changed last, milliseconds. */
+  times: ReadonlyMap<string, number>
+  /** Undefined when the source does not have it. Throws `advisories-invalid` when it cannot be had now. */
+  record(id: string): Promise<Buffer | undefined>
+}
+
 export interface AdvisorySource {
   /** How the source is called in errors and logs. */
   readonly name: string
@@ -13,6 +21,8 @@ export interface AdvisorySource {
   ecosystems(): Promise<string[]>
   /** The raw records of one ecosystem. Throws `advisories-invalid` when the archive is damaged. */
   records(ecosystem: string): AsyncIterable<ZipMember>
+  /** For sources that are far away: undefined for an ecosystem without a list. */
+  listing?(ecosystem: string): Promise<Listing | undefined>
 }
 
 const ARCHIVE = 'all.zip'

@@ -12,7 +12,7 @@ export const ADVISORY_LIMITS = {
     450_000_000,
     1_024,
     10_000_000_000,
-    "A download lies in /tmp, which has 512 MB in Lambda; OSV's npm archive is about 200 MB.",
+    "A download lies in /tmp, which has 4 GB in the advisories function; OSV's npm archive is about 200 MB.",
   ),
   advisoryRecordsMax: limit(2_000_000, 1, 1e8, 'Members of one all.zip; all of OSV together has under a million.'),
   advisoryEventsMax: limit(
@@ -21,6 +21,13 @@ export const ADVISORY_LIMITS = {
     1e7,
     'Range events and listed versions of one record; the largest real ones list some thousands.',
   ),
+  advisoryChangesMax: limit(
+    2_000,
+    0,
+    1e6,
+    'Changed records of one ecosystem fetched one by one; above it the archive costs less. OSV changes some hundreds a day.',
+  ),
+  advisoryFetchesInParallelMax: limit(16, 1, 256, 'Changed records fetched at once: 2,000 at 50 ms take 6 s.'),
   enrichmentBytesMax: limit(
     268_435_456,
     1_024,
