@@ -21,6 +21,12 @@ export const ADVISORY_LIMITS = {
     1e7,
     'Range events and listed versions of one record; the largest real ones list some thousands.',
   ),
+  advisoryListBytesMax: limit(
+    67_108_864,
+    1_024,
+    1_073_741_824,
+    'modified_id.csv has about 45 bytes a record; that of npm, the longest, 10 MB.',
+  ),
   advisoryChangesMax: limit(
     2_000,
     0,
