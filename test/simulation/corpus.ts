@@ -1,2 +1,63 @@
-/** Histories that once found something: they run first, for ever. A change of scriptOf() makes other histories of them. */
-export const CORPUS: readonly { seed: number; found: string }[] = []
+/**
+ * Histories that once broke an invariant, made small. They are kept as scripts, not as seeds: a seed means another
+ * history whenever `scriptOf` changes.
+ */
+import type { Platform, Script } from './script.ts'
+
+/** Nothing goes wrong by itself: only what a script asks for. */
+const PLATFORM: Platform = {
+  timeoutMs: 60_000,
+  pool: 1,
+  batch: 1,
+  tickSeconds: 60,
+  longRuns: 0.1,
+  skewMs: 0,
+  lagMs: 0,
+  earlyMs: 0,
+  missedTicks: 0,
+  doubledTicks: 0,
+  duplicates: 0,
+  frozen: 0,
+  staleDepth: 0,
+  trouble: 0,
+  stopPollMs: 3_600_000,
+  images: 4,
+  stillborn: 0,
+  visibilityMs: 88_000,
+  maxReceives: 5,
+  deadLettersMax: 3,
+  leaseMarginSeconds: 10,
+  fanOutPageItems: 3,
+  narrow: true,
+  maxAttempts: 3,
+  slowRuns: 0.2,
+}
+
+export const FOUND: readonly { found: string; script: Script }[] = [
+  {
+    found: 'a claim answered late, when the job had become due meanwhile, dropped the message',
+    script: {
+      seed: 1203,
+      platform: PLATFORM,
+      people: [{ at: 0, do: 'submit' }],
+      faults: [
+        { after: 1, kind: 'crashAfter', ms: 1, role: 'work' },
+        { after: 1, kind: 'repeated', ms: 8_000, role: 'work' },
+      ],
+      chaosMs: 300_000,
+    },
+  },
+  {
+    found: 'a take-over that the SDK had repeated did not know itself and left the job until its lease ended',
+    script: {
+      seed: 563,
+      platform: { ...PLATFORM, visibilityMs: 74_000, deadLettersMax: 1, narrow: false },
+      people: [{ at: 0, do: 'submit' }],
+      faults: [
+        { after: 1, kind: 'crashAfter', ms: 1, role: 'work' },
+        { after: 20, kind: 'repeated', ms: 8_000, role: 'work' },
+      ],
+      chaosMs: 420_000,
+    },
+  },
+]

@@ -1,4 +1,5 @@
 /** Histories on all cores: threads take turns at the seeds. */
+import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { emptySummary, joined, type Share, type Summary } from './summary.ts'
 
@@ -29,7 +30,7 @@ export async function runFleet(options: FleetOptions): Promise<Summary> {
           trace: options.trace ?? false,
         }
         const worker = new Worker(options.path, {
-          workerData: share,
+          workerData: { simulatorShare: share },
           // Everything a history makes is garbage soon after it.
           resourceLimits: { maxYoungGenerationSizeMb: 64 },
           execArgv: [],
@@ -48,4 +49,14 @@ export async function runFleet(options: FleetOptions): Promise<Summary> {
   // The process may do other things meanwhile; its threads cannot have used more than they had.
   const cpuMs = Math.min((user + system) / 1000, threads * (performance.now() - beganAt))
   return { ...joined(latest), cpuMs }
+}
+
+/** One history in this thread, by a bundle; the worker's code without a worker. Undefined: nothing was found. */
+export async function violationOf(path: string, seed: number): Promise<Summary['violations'][number] | undefined> {
+  const { runShare } = (await import(pathToFileURL(path).href)) as typeof import('./worker.ts')
+  let summary = emptySummary()
+  await runShare({ from: seed, to: seed + 1, step: 1 }, (so) => {
+    summary = so
+  })
+  return summary.violations[0]
 }

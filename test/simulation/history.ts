@@ -5,7 +5,6 @@ import { startPlatform } from './platform.ts'
 import { imagesOf, probeOf, registryOf } from './probe.ts'
 import { atRest } from './rest.ts'
 import type { Script } from './script.ts'
-import { scriptOf } from './shapes.ts'
 import { Witness } from './witness.ts'
 import { START, World } from './world.ts'
 
@@ -21,8 +20,6 @@ export interface Outcome {
   recoveredMs: number
   backAtWorkMs: number
 }
-
-export const historyOf = (seed: number): Promise<Outcome> => history(scriptOf(seed))
 
 export async function history(script: Script, trace?: (line: string) => void): Promise<Outcome> {
   const witness = new Witness()

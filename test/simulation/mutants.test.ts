@@ -1,43 +1,48 @@
+import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { bundleSimulator } from './bundle.ts'
-import { runFleet } from './fleet.ts'
+import { runFleet, violationOf } from './fleet.ts'
 import { MUTANTS, type Mutant } from './mutants.ts'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
-/** `MUTANTS=search`: all seeds from 1 on, to find new ones or to see how many it takes. */
+/** `MUTANTS=search`: all seeds from 1 on, to see how many histories each flaw takes. */
 const SEARCH = process.env.MUTANTS === 'search'
 /** Histories until a flaw counts as not found. */
-const SEARCH_MAX = 4_000
+const SEARCH_MAX = 8_000
 
-async function firstViolation(mutant: Mutant | undefined): Promise<{ seed: number; text: string } | undefined> {
+/**
+ * The first seed that finds it. The known one is tried first; when it has become another history, because the protocol or
+ * the scripts have changed, the search goes on from the first.
+ */
+async function finder(mutant: Mutant): Promise<{ seed: number; text: string } | undefined> {
   const bundle = await bundleSimulator(root, mutant)
   try {
-    const known = mutant && mutant.seed > 0 && !SEARCH
-    const { violations } = await runFleet({
-      path: bundle.path,
-      from: known ? mutant.seed : 1,
-      seeds: known ? 1 : SEARCH_MAX,
-      threads: known ? 1 : 2,
-      stopAtFirst: true,
-    })
-    return violations[0]
+    const known = SEARCH ? undefined : await violationOf(bundle.path, mutant.seed)
+    if (known) return known
+    const all = { path: bundle.path, from: 1, seeds: SEARCH_MAX, threads: availableParallelism(), stopAtFirst: true }
+    const found = (await runFleet(all)).violations[0]
+    if (found) console.log(`${mutant.name}: seed ${found.seed} instead of ${mutant.seed} (${found.text})`)
+    return found
   } finally {
     bundle.remove()
   }
 }
 
 describe('a flaw in the protocol', () => {
-  it('is there at least thirty times, each once', () => {
+  it('is there at least thirty times', () => {
     expect(MUTANTS.length).toBeGreaterThanOrEqual(30)
     expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length)
   })
 
-  for (const mutant of MUTANTS)
-    it(`is found: ${mutant.name}`, { timeout: 300_000 }, async () => {
-      const found = await firstViolation(mutant)
-      if (SEARCH) console.log(JSON.stringify([mutant.name, found?.seed, found?.text]))
-      expect(found).toBeDefined()
-    })
+  it.each(MUTANTS)('is found: $name', { timeout: 120_000 }, async (mutant) => {
+    expect(await finder(mutant)).toBeDefined()
+  })
+
+  it('can only be built in where its line stands once', async () => {
+    const [first] = MUTANTS
+    await expect(bundleSimulator(root, { ...first!, find: 'no such line' })).rejects.toThrow('occurs 0 times')
+    await expect(bundleSimulator(root, { ...first!, find: 'running' })).rejects.toThrow(/occurs \d+ times/)
+  })
 })

@@ -1,5 +1,5 @@
 /** A thread that runs histories: seeds in, one summary out. With a trace, it prints every call of a port. */
-import { parentPort, threadId, workerData } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import { history } from './history.ts'
 import { scriptOf } from './shapes.ts'
 import { addOutcome, emptySummary, type Share, type Summary } from './summary.ts'
@@ -7,9 +7,7 @@ import { addOutcome, emptySummary, type Share, type Summary } from './summary.ts
 /** How often a thread tells how far it is. */
 const TELL_MS = 2_000
 
-async function run(share: Share, tell: (summary: Summary, last: boolean) => void): Promise<void> {
-  // Simulated errors are thrown by the hundred thousand; nobody reads their stacks.
-  Error.stackTraceLimit = 0
+export async function runShare(share: Share, tell: (summary: Summary, last: boolean) => void): Promise<void> {
   const summary = emptySummary()
   let toldAt = performance.now()
   for (let seed = share.from; seed < share.to; seed += share.step) {
@@ -23,7 +21,10 @@ async function run(share: Share, tell: (summary: Summary, last: boolean) => void
   tell(summary, true)
 }
 
-if (parentPort && threadId > 0) {
+const share = (workerData as { simulatorShare?: Share } | null)?.simulatorShare
+if (parentPort && share) {
   const port = parentPort
-  await run(workerData as Share, (summary, last) => port.postMessage({ ...summary, last }))
+  // Simulated errors are thrown by the hundred thousand; nobody reads their stacks.
+  Error.stackTraceLimit = 0
+  await runShare(share, (summary, last) => port.postMessage({ ...summary, last }))
 }
