@@ -238,7 +238,8 @@ const counts = (layer: LayerInventory) => `${layer.packages.length} packages in 
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
 
-function emptyLayer(layer: ImageLayer): LayerInventory {
+/** What is known of a layer that cannot be read: that it was not. */
+export function emptyLayer(layer: ImageLayer): LayerInventory {
   return {
     analyzer: ANALYZER_VERSION,
     diffId: layer.diffId,

@@ -116,6 +116,20 @@ export class TarWalker {
     }
   }
 
+  /** Bytes ahead that are passed over whatever they are: who can seek need not read them, and says so by `passOver`. */
+  get ahead(): number {
+    return this.#skip
+  }
+
+  passOver(count: number): void {
+    this.#skip -= count
+  }
+
+  /** What follows is padding. */
+  get isOver(): boolean {
+    return this.#zeroBlocks === 2
+  }
+
   /** The archive is over. Throws `layer-invalid` when it stops inside an entry; end blocks may be missing, as for Go. */
   end(): void {
     const meta = this.#pax ?? this.#longPath ?? this.#longLink ?? this.#sparseBytes

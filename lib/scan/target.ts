@@ -18,8 +18,11 @@ export type Subject =
   | { kind: 'image'; digest: string; platform: string; layers: ImageLayer[] }
   | { kind: 'artifact'; digest: string; what: string }
 
+/** Where an image is read from: a registry, or a file that holds the same. All that comes from it is verified. */
+export type ImageContent = Pick<RegistryClient, 'host' | 'manifest' | 'blob' | 'blobBytes'>
+
 interface Reading {
-  client: RegistryClient
+  client: ImageContent
   repository: string
   limits: Limits
   signal: AbortSignal
@@ -110,7 +113,7 @@ function unreadable(mediaType: string): { unreadable?: string } {
 }
 
 /** The parts of an image config (OCI image-spec, config.md) a scan needs. */
-function readConfig(bytes: Uint8Array, what: string): { platform: Platform; diffIds: string[] } {
+export function readConfig(bytes: Uint8Array, what: string): { platform: Platform; diffIds: string[] } {
   const invalid = (why: string) => new LongshoreError('manifest-invalid', `the config of ${what} ${why}`)
   let config: Record<string, unknown>
   try {

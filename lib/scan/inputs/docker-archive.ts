@@ -1,0 +1,101 @@
+/**
+ * What `docker save` writes: `manifest.json` names a config and the layers of each image. Until Docker 25 layers are
+ * `<id>/layer.tar`, not compressed; since then the archive is an OCI layout as well, and is read as one.
+ */
+import type { Limits } from '../../config.ts'
+import { LongshoreError } from '../../errors.ts'
+import { sha256 } from '../../oci/digest.ts'
+import { type Descriptor, type Manifest, MEDIA_TYPES } from '../../oci/types.ts'
+import { showPath } from '../paths.ts'
+import { type ImageContent, readConfig } from '../target.ts'
+import { type Files, pathIn, readSmall } from './files.ts'
+import { listOf, textOf } from './json-fields.ts'
+import { INDEX, openOciLayout } from './oci-layout.ts'
+import { named, type SavedImage } from './saved.ts'
+
+const LIST = 'manifest.json'
+const LAYER_TYPE = 'application/vnd.docker.image.rootfs.diff.tar'
+
+/**
+ * The image of this name in the archive, or its only one. An archive without manifests of its own is known by the digest
+ * of the config, which is what Docker calls the id of an image.
+ *
+ * @throws LongshoreError `invalid-value`, `digest-mismatch`, `manifest-invalid`
+ */
+export async function openDockerArchive(files: Files, name: string | undefined, limits: Limits): Promise<SavedImage> {
+  if (files.sizeOf(INDEX) !== undefined && files.sizeOf('oci-layout') !== undefined)
+    return openOciLayout(files, name, limits)
+  if (files.sizeOf(LIST) === undefined)
+    throw new LongshoreError(
+      'invalid-value',
+      files.sizeOf('repositories') === undefined
+        ? `${files.name} is no archive of docker save: it holds no ${LIST}`
+        : `${files.name} was saved by a Docker before 1.10: load it and save it again`,
+    )
+  const listed = jsonOf(await readSmall(files, LIST, limits.manifestBytesMax), files.name)
+  const images = (Array.isArray(listed) ? listed : []).slice(0, limits.indexChildrenMax).map((one: unknown) => ({
+    config: pathIn(textOf(one, 'Config') ?? ''),
+    names: textsOf(one, 'RepoTags'),
+    layers: textsOf(one, 'Layers').map(pathIn),
+  }))
+  const { config, names, layers } = named(images, name, files.name)
+  const bytes = await readSmall(files, config, limits.manifestBytesMax)
+  const digest = sha256(bytes)
+  const told = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(config)?.[1]
+  if (told !== undefined && digest !== `sha256:${told}`)
+    throw new LongshoreError('digest-mismatch', `${showPath(config)} in ${files.name} hashes to ${digest}`)
+  const { diffIds } = readConfig(bytes, files.name)
+  if (diffIds.length !== layers.length || layers.length > limits.manifestLayersMax)
+    throw new LongshoreError(
+      'manifest-invalid',
+      `${files.name} has ${layers.length} layers, but the config names ${diffIds.length} diffIDs`,
+    )
+  const content = archiveContent(
+    files,
+    bytes,
+    digest,
+    diffIds.map((diffId, i) => [diffId, layers[i]!]),
+  )
+  return { image: names[0] ?? files.name, digest, content }
+}
+
+const textsOf = (value: unknown, key: string): string[] =>
+  listOf(value, key).filter((one): one is string => typeof one === 'string')
+
+function jsonOf(bytes: Buffer, where: string): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch (cause) {
+    throw new LongshoreError('invalid-value', `${LIST} in ${where} is not JSON`, { cause })
+  }
+}
+
+/** As a manifest whose layers are known by their diffIDs, which the reader of layers verifies. */
+function archiveContent(
+  files: Files,
+  config: Buffer,
+  digest: string,
+  layers: [diffId: string, path: string][],
+): ImageContent {
+  const descriptorOf = ([diffId, path]: [string, string]): Descriptor => {
+    const size = files.sizeOf(path)
+    if (size === undefined) throw new LongshoreError('source-gone', `${files.name} does not hold ${showPath(path)}`)
+    return { mediaType: LAYER_TYPE, digest: diffId, size }
+  }
+  const paths = new Map(layers)
+  return {
+    host: files.name,
+    async manifest(): Promise<Manifest> {
+      return {
+        digest,
+        mediaType: MEDIA_TYPES.dockerManifest,
+        size: 0,
+        bytes: new Uint8Array(),
+        config: { mediaType: MEDIA_TYPES.dockerConfig, digest, size: config.length },
+        layers: layers.map(descriptorOf),
+      }
+    },
+    blobBytes: async () => new Uint8Array(config),
+    blob: async (_, { digest: diffId }) => files.open(paths.get(diffId)!),
+  }
+}
