@@ -140,6 +140,7 @@ export async function build({ local = true } = {}) {
           stack: join(root, 'lib/local/stack.ts'),
           'advisories-worker': join(root, 'lib/local/advisories-worker.ts'),
           'worker-process': join(root, 'lib/local/worker-process.ts'),
+          command: join(root, 'lib/cli/main.ts'),
         },
         outdir: join(root, 'dist/local'),
         outExtension: { '.js': '.mjs' },

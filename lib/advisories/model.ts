@@ -61,6 +61,8 @@ export interface RevisionManifest {
 export const REVISION_FORMAT = 1
 
 export const CURRENT_KEY = 'advisories/current.json'
+/** Locally: what the current revision was built from, a fingerprint of the folder or JSON of the command. */
+export const BUILT_FROM_KEY = 'advisories/built-from.json'
 export const revisionKey = (revision: string): string => `advisories/revisions/${revision}.json`
 export const fileKey = (sha256: string): string => `advisories/${sha256}.idx`
 /** What differs between a revision and the one that was current when it was built. */

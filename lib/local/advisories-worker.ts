@@ -4,6 +4,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { workerData } from 'node:worker_threads'
 import { buildRevision } from '../advisories/build.ts'
+import { BUILT_FROM_KEY } from '../advisories/model.ts'
 import { sourceOf } from '../advisories/source-of.ts'
 import { diskBlobs } from '../blobs/disk.ts'
 import { readLimits } from '../config.ts'
@@ -20,23 +21,22 @@ export interface AdvisoryWork {
   enrichment?: string
 }
 
-/** Says which sources the current revision was built from, by names, sizes and times. */
-const FINGERPRINT_KEY = 'advisories/built-from.json'
-
 const work = workerData as AdvisoryWork
 const blobs = diskBlobs(work.blobs)
 if (!work.source) await writeDemoAdvisories(work.root, work.demo)
 const source = work.source ?? work.demo
 const fingerprint = await fingerprintOf(source)
-const before = await blobs.get(FINGERPRINT_KEY)
-if (fingerprint === undefined || Buffer.from(before ?? '').toString() !== fingerprint) {
+const before = Buffer.from((await blobs.get(BUILT_FROM_KEY)) ?? '').toString()
+// What `longshore advisories update` has built stays, until LONGSHORE_ADVISORIES names something else.
+const built = !work.source && before.startsWith('{')
+if (!built && (fingerprint === undefined || before !== fingerprint)) {
   await buildRevision({
     source: sourceOf(source, readLimits(process.env)),
     blobs,
     ...(work.enrichment ? { enrichment: work.enrichment } : {}),
     limits: readLimits(process.env),
   })
-  if (fingerprint !== undefined) await blobs.put(FINGERPRINT_KEY, fingerprint)
+  if (fingerprint !== undefined) await blobs.put(BUILT_FROM_KEY, fingerprint)
 }
 
 /** Undefined for a URL: only its server knows. */

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+// `npx longshore ...`: builds like start.mjs, then runs one command.
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 20 || (major === 20 && minor < 19)) give(`Longshore needs Node 20.19 or newer; this is ${process.version}`)
+
+try {
+  // Whoever has built already, as the tests have, says so.
+  if (!process.env.LONGSHORE_BUILT) await (await import('../build.mjs')).build()
+} catch (error) {
+  if (error.code === 'ERR_MODULE_NOT_FOUND') give('packages are missing; run npm ci first')
+  give(`the build failed${error.errors ? '' : `: ${error.stack}`}`)
+}
+
+const { main } = await import('../dist/local/command.mjs')
+process.exitCode = await main(process.argv.slice(2), {
+  env: process.env,
+  out: (line) => process.stdout.write(`${line}\n`),
+  err: (line) => process.stderr.write(`${line}\n`),
+})
+
+function give(sentence) {
+  console.error(`longshore: ${sentence}`)
+  process.exit(1)
+}

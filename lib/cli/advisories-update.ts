@@ -1,0 +1,65 @@
+/** `longshore advisories update`: builds a revision into the data folder, where a running service finds it. */
+import { join, resolve } from 'node:path'
+import { buildRevision } from '../advisories/build.ts'
+import { BUILT_FROM_KEY } from '../advisories/model.ts'
+import { sourceOf } from '../advisories/source-of.ts'
+import { diskBlobs } from '../blobs/disk.ts'
+import { openBlobs } from '../blobs/open.ts'
+import { readLimits } from '../config.ts'
+import { defineCommand } from './command.ts'
+
+/** Where OSV publishes (https://google.github.io/osv.dev/data/). */
+const PUBLIC_BUCKET = 'https://osv-vulnerabilities.storage.googleapis.com'
+
+const placeOf = (text: string): string => (/^https?:\/\//.test(text) ? text : resolve(text))
+
+export const advisoriesUpdate = defineCommand({
+  name: 'advisories update',
+  summary: 'Builds the vulnerability database that scans are judged by.',
+  options: {
+    from: {
+      type: 'string',
+      value: 'URL|DIR',
+      help: "Holds <Ecosystem>/all.zip as OSV publishes them; else LONGSHORE_ADVISORIES, else OSV's own bucket.",
+    },
+    enrichment: {
+      type: 'string',
+      value: 'DIR',
+      help: 'Holds KEV, CVSS and EPSS files; else LONGSHORE_ENRICHMENT, else none.',
+    },
+    data: { type: 'string', value: 'DIR', help: 'The data folder; else LONGSHORE_DATA, else .longshore.' },
+    json: { type: 'boolean', help: 'Writes the result as JSON.' },
+    quiet: { type: 'boolean', help: 'Says nothing but the result and errors.' },
+  },
+  notes: [
+    'Of a URL that lists its changes only these are downloaded. A download that fails leaves the revision before in use.',
+    'A service that runs on the data folder takes the new revision within a minute; no restart is needed.',
+  ],
+  async run(given, { env, out, err }) {
+    const limits = readLimits(env)
+    const from = placeOf(given.from ?? env.LONGSHORE_ADVISORIES ?? PUBLIC_BUCKET)
+    const enrichment = given.enrichment ?? env.LONGSHORE_ENRICHMENT
+    const folder = given.data ?? env.LONGSHORE_DATA ?? '.longshore'
+    const blobs =
+      env.LONGSHORE_BLOBS && given.data === undefined ? openBlobs(env) : diskBlobs(join(resolve(folder), 'blobs'))
+    const say = given.quiet ? () => {} : err
+    say(`reading ${from}`)
+    const result = await buildRevision({
+      source: sourceOf(from, limits),
+      blobs,
+      ...(enrichment ? { enrichment: resolve(enrichment) } : {}),
+      limits,
+      log: say,
+    })
+    // The local service does not build its demo records over what somebody asked for.
+    await blobs.put(BUILT_FROM_KEY, JSON.stringify({ command: 'advisories update', from }))
+    const { revision, records, ecosystems, skipped } = result
+    if (given.json) out(JSON.stringify(result))
+    else
+      out(
+        `revision ${revision}: ${records} records of ${ecosystems.length} ecosystems${
+          skipped.count ? `, ${skipped.count} could not be read` : ''
+        }`,
+      )
+  },
+})

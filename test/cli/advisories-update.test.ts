@@ -1,0 +1,96 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openAdvisories } from '../../lib/advisories/index.ts'
+import { BUILT_FROM_KEY } from '../../lib/advisories/model.ts'
+import { diskBlobs } from '../../lib/blobs/disk.ts'
+import { main } from '../../lib/cli/main.ts'
+import { dump, dumps, record } from '../advisories/dumps.ts'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'longshore-cli-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+async function longshore(words: string[], env: Record<string, string> = {}) {
+  const out: string[] = []
+  const err: string[] = []
+  const code = await main(words, { env, out: (line) => out.push(line), err: (line) => err.push(line) })
+  return { code, out: out.join('\n'), err: err.join('\n') }
+}
+
+describe('longshore advisories update', () => {
+  test('builds a revision out of a folder into the data folder, where a service reads it', async () => {
+    using world = dumps({ npm: dump(record('A', 'npm', 'a', '1'), record('B', 'npm', 'b', '1')) })
+    const { code, out, err } = await longshore(['advisories', 'update', '--from', world.directory, '--data', folder])
+    const blobs = diskBlobs(join(folder, 'blobs'))
+    const database = await openAdvisories(blobs)
+    expect([code, out]).toEqual([0, `revision ${database.revision}: 2 records of 1 ecosystems`])
+    expect(err).toContain('npm: 2 records read')
+    expect(await database.lookup('npm', 'a')).toHaveLength(1)
+    expect(JSON.parse(Buffer.from((await blobs.get(BUILT_FROM_KEY))!).toString())).toEqual({
+      command: 'advisories update',
+      from: world.directory,
+    })
+  })
+
+  test('takes its places from the environment, and options win over it', async () => {
+    using world = dumps({ npm: dump(record('A', 'npm', 'a', '1')) })
+    const env = { LONGSHORE_ADVISORIES: '/nowhere', LONGSHORE_DATA: folder }
+    const { code, out, err } = await longshore(
+      ['advisories', 'update', '--from', world.directory, '--json', '--quiet'],
+      env,
+    )
+    expect([code, err]).toEqual([0, ''])
+    expect(JSON.parse(out)).toMatchObject({ records: 1, ecosystems: ['npm'], skipped: { count: 0 } })
+  })
+
+  test('that fails leaves the revision before, says why and ends with the code of the error', async () => {
+    using world = dumps({ npm: dump(record('A', 'npm', 'a', '1')) })
+    const words = ['advisories', 'update', '--from', world.directory, '--data', folder]
+    await longshore(words)
+    const { revision } = await openAdvisories(diskBlobs(join(folder, 'blobs')))
+    world.write('npm', new Uint8Array(100))
+    const { code, out, err } = await longshore(words)
+    expect([code, out]).toEqual([6, ''])
+    expect(err).toMatch(/^longshore: The directory of .*npm\/all\.zip cannot be read/m)
+    expect((await openAdvisories(diskBlobs(join(folder, 'blobs')))).revision).toBe(revision)
+  })
+})
+
+describe('arguments', () => {
+  test.each<[string[], RegExp]>([
+    [['frobnicate'], /There is no command "frobnicate"/],
+    [['advisories'], /There is no command "advisories"/],
+    [['advisories', 'delete', 'x'], /There is no command "advisories delete"/],
+    [['--nonsense'], /There is no command/],
+    [['advisories', 'update', '--form', 'x'], /Unknown option '--form'; see longshore advisories update --help/],
+    [['advisories', 'update', '--from'], /'--from.*' argument missing/],
+    [['advisories', 'update', '--from='], /'--from' needs a value/],
+    [['advisories', 'update', '--json=yes'], /'--json' does not take an argument/],
+    [['advisories', 'update', 'x'], /Unexpected argument 'x'/],
+  ])('%j is a mistake of usage', async (words, sentence) => {
+    const { code, out, err } = await longshore(words)
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toMatch(sentence)
+    expect(err.split('\n')).toHaveLength(1)
+  })
+
+  test.each([[[]], [['--help']], [['help']]])('%j lists the commands', async (words) => {
+    const { code, out } = await longshore(words)
+    expect([code, out.includes('advisories update')]).toEqual([0, true])
+  })
+
+  test('every option stands in the help of its command', async () => {
+    const { code, out } = await longshore(['advisories', 'update', '--help'])
+    expect(code).toBe(0)
+    for (const option of ['--from URL|DIR', '--enrichment DIR', '--data DIR', '--json', '--quiet', '--help'])
+      expect(out).toContain(option)
+  })
+
+  test('--version is that of the package', async () => {
+    expect((await longshore(['--version'])).out).toMatch(/^\d+\.\d+\.\d+$/)
+  })
+})
