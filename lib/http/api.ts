@@ -11,6 +11,7 @@ import { queueRoutes } from './queues.ts'
 import { registryRoutes } from './registries.ts'
 import { reportRoutes } from './reports.ts'
 import { json } from './resources.ts'
+import { sbomRoutes } from './sboms.ts'
 import { seedRoutes } from './seed.ts'
 import { type Api, type ApiEnvironment, createServer } from './server.ts'
 
@@ -19,6 +20,7 @@ export function createApi(env: ApiEnvironment): Api {
   healthRoutes(app, env)
   jobRoutes(app, env, env.types)
   reportRoutes(app, env)
+  sbomRoutes(app, env)
   exceptionRoutes(app, env)
   imageRoutes(app, env)
   executionRoutes(app, env)

@@ -6,17 +6,9 @@ import { readReport } from '../report/index.ts'
 import { compareFindings } from '../scan/images/findings.ts'
 import { IMAGE_CURSOR_PATTERN, type KnownImage, listImages, removeImage, requireImage } from '../scan/images/list.ts'
 import { worstOf } from '../scan/images/record.ts'
-import { loadImageByDigest } from '../scan/inventories.ts'
-import { sbomOf } from '../scan/sbom.ts'
-import {
-  answerReport,
-  answerText,
-  readReportQuery,
-  reportQuery,
-  reportResponse,
-  severitiesOf,
-} from './report-answer.ts'
+import { answerReport, readReportQuery, reportQuery, reportResponse, severitiesOf } from './report-answer.ts'
 import { json, problems, summarySchema, time } from './resources.ts'
+import { answerSbom, sbomResponse } from './sboms.ts'
 import { type Api, type ApiEnvironment, badQuery, decodeCursor, encodeCursor, nextLink } from './server.ts'
 
 const LEVELS = [...SEVERITIES, 'None'] as const
@@ -221,22 +213,13 @@ export function imageRoutes(app: Api, env: ApiEnvironment): void {
     summary: 'The packages of an image as a CycloneDX 1.6 SBOM',
     request: { params: digestParam },
     responses: {
-      200: {
-        description: 'CycloneDX 1.6',
-        content: { 'application/vnd.cyclonedx+json; version=1.6': { schema: z.string() } },
-      },
+      200: sbomResponse,
       ...problems(404, 406),
     },
   })
   app.openapi(sbom, async (c) => {
     const image = await requireImage(env.tenantOf(c.req.raw), c.req.valid('param').digest, env)
-    const inventory = await loadImageByDigest(env.blobs, image.digest)
-    if (!inventory)
-      throw new LongshoreError('report-not-found', `the inventory of ${image.digest} is gone; scan the image again`)
-    return answerText(c, sbomOf(inventory, image.image), 'this SBOM', '', env, {
-      'content-type': 'application/vnd.cyclonedx+json; version=1.6',
-      'content-disposition': `inline; filename="${image.digest.replace(':', '-')}.cdx.json"`,
-    })
+    return answerSbom(c, image.digest, image.image, env)
   })
 
   const diff = createRoute({

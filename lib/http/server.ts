@@ -28,6 +28,9 @@ export interface ApiEnvironment extends Environment {
 
 export type Api = OpenAPIHono
 
+/** Paths that take larger bodies than the others. */
+const BODY_LIMITS: Record<string, 'sbomBytesMax' | undefined> = { '/v1/sboms/report': 'sbomBytesMax' }
+
 /** An app whose every error, also the router's and the validator's, is problem+json. */
 export function createServer(env: ApiEnvironment): Api {
   const app: Api = new OpenAPIHono({
@@ -56,12 +59,12 @@ export function createServer(env: ApiEnvironment): Api {
       throw new LongshoreError('forbidden', `this service is not called ${host.slice(0, 100)}; it is ${env.hosts[0]}`)
     if (fromAnotherSite(c.req.header('origin'), c.req.header('host')))
       throw new LongshoreError('forbidden', 'a page of another web site may not call this API from a browser')
-    const { requestBytesMax } = env.limits
+    const bytesMax = env.limits[BODY_LIMITS[c.req.path] ?? 'requestBytesMax']
     const length = Number(c.req.header('content-length') ?? 0)
-    if (length > requestBytesMax) throw tooLarge(length, requestBytesMax)
+    if (length > bytesMax) throw tooLarge(length, bytesMax)
     // The header is the caller's word only; the body itself is measured. API Gateway hands it over whole.
     const bytes = c.req.raw.body ? Buffer.byteLength(await c.req.text()) : 0
-    if (bytes > requestBytesMax) throw tooLarge(bytes, requestBytesMax)
+    if (bytes > bytesMax) throw tooLarge(bytes, bytesMax)
     await next()
     c.header('x-content-type-options', 'nosniff')
   })

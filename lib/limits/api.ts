@@ -6,7 +6,13 @@ export const API_LIMITS = {
     262_144,
     1_024,
     6_291_456,
-    'No request body of this API is larger than a policy; Lambda takes 6 MB.',
+    'No other request body than an SBOM is larger than a policy; Lambda takes 6 MB.',
+  ),
+  sbomBytesMax: limit(
+    4_194_304,
+    1_024,
+    5_242_880,
+    'Of an SBOM sent to be judged: some 7,000 packages. Lambda takes 6 MB, and JSON inside JSON grows by a fifth.',
   ),
   pageItemsMax: limit(100, 1, 999, 'Items of a list page; one more is looked at, and a query gives 1,000 at most.'),
   dueDaysMax: limit(
