@@ -6,7 +6,16 @@ import { asLongshoreError } from '../errors.ts'
 import { apply, readJob } from './apply.ts'
 import { ending } from './ending.ts'
 import type { Environment } from './environment.ts'
-import { messageOf, queueOf, readFanOutMessage, readMessage } from './message.ts'
+import {
+  type ImagesHint,
+  imagesAgain,
+  messageOf,
+  queueOf,
+  RE_EVALUATE,
+  readFanOutMessage,
+  readImagesMessage,
+  readMessage,
+} from './message.ts'
 import { isTerminal, type JobRecord } from './record.ts'
 import * as transitions from './transitions.ts'
 import { nextSendAt } from './wait.ts'
@@ -22,6 +31,8 @@ export async function handleDeadLetter(body: string, env: Environment): Promise<
     })
     return 'acknowledge'
   }
+  const images = place ? undefined : readImagesMessage(body)
+  if (images) return await sendImagesAgain(images, env)
   if (!place) {
     env.log.error('a dead letter that is not ours was dropped', {})
     return 'acknowledge'
@@ -34,6 +45,23 @@ export async function handleDeadLetter(body: string, env: Environment): Promise<
     return 'acknowledge'
   } catch (thrown) {
     env.log.warn('a dead letter goes back', { jobId: place.id, reason: asLongshoreError(thrown).message })
+    return 'return'
+  }
+}
+
+/** No record stands behind it, so it counts its own deaths. The images keep their verdict of an older revision meanwhile. */
+async function sendImagesAgain(images: ImagesHint, env: Environment): Promise<Verdict> {
+  const fields = { images: images.digests.length, first: images.digests[0] ?? '', deaths: images.deaths + 1 }
+  if (images.deaths + 1 >= env.limits.deadLettersMax) {
+    env.log.error('images are not matched anew; look at the logs of the re-evaluate function and scan them', fields)
+    return 'acknowledge'
+  }
+  try {
+    await env.queue.send(RE_EVALUATE, [imagesAgain(images, 60 * (images.deaths + 1))])
+    env.log.warn('images to be matched anew were a dead letter; they are sent again', fields)
+    return 'acknowledge'
+  } catch (thrown) {
+    env.log.warn('a dead letter goes back', { reason: asLongshoreError(thrown).message })
     return 'return'
   }
 }

@@ -14,6 +14,8 @@
  * | request budget  | B#tenant / host              |                                                    |                                 |
  * | image           | I#tenant#digest / #          | IM#tenant#0..3 / first seen#digest                 | E#0..15 / changed#digest        |
  * | work lease      | L#name / #                   |                                                    |                                 |
+ * | package index   | C#package-index / tenant     |                                                    |                                 |
+ * | re-evaluation   | C#re-evaluation / #          |                                                    |                                 |
  * | event cursor    | C#events / shard             |                                                    |                                 |
  */
 import type { Status } from '../glossary.ts'

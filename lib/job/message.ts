@@ -16,7 +16,11 @@ const hint = z.object({
 
 const fanOutHint = z.object({ tenant: z.string().min(1).max(64), execution: z.string().regex(ID_PATTERN) })
 
-const imagesHint = z.object({ tenant: z.string().min(1).max(64), digests: z.array(z.string().max(200)).min(1) })
+const imagesHint = z.object({
+  tenant: z.string().min(1).max(64),
+  digests: z.array(z.string().max(200)).min(1),
+  deaths: z.number().int().optional(),
+})
 
 /** The queue of images that are to be matched anew; its consumer keeps no record of each. */
 export const RE_EVALUATE = 're-evaluate'
@@ -65,10 +69,25 @@ export function imagesMessages(
   return calls
 }
 
+/** `deaths`: how often it was a dead letter; no record counts it. */
+export interface ImagesHint {
+  tenant: string
+  digests: string[]
+  deaths: number
+}
+
+/** A dead letter once more, later. */
+export const imagesAgain = ({ tenant, digests, deaths }: ImagesHint, delaySeconds: number): Message => ({
+  body: JSON.stringify({ tenant, digests, deaths: deaths + 1 }),
+  group: tenant,
+  delaySeconds,
+})
+
 /** Undefined for what is not one of our messages. */
-export function readImagesMessage(body: string): { tenant: string; digests: string[] } | undefined {
+export function readImagesMessage(body: string): ImagesHint | undefined {
   try {
-    return imagesHint.parse(JSON.parse(body))
+    const { tenant, digests, deaths = 0 } = imagesHint.parse(JSON.parse(body))
+    return { tenant, digests, deaths }
   } catch {
     return undefined
   }

@@ -6,10 +6,18 @@
 import type { Queue, QueueConsumer } from '../queue/port.ts'
 import type { Environment, JobTypes } from './environment.ts'
 import { FAN_OUT } from './execution.ts'
-import { deadLetterQueueOf, queueOf, readFanOutMessage, readMessage } from './message.ts'
+import {
+  deadLetterQueueOf,
+  queueOf,
+  RE_EVALUATE,
+  readFanOutMessage,
+  readImagesMessage,
+  readMessage,
+} from './message.ts'
 
-/** All dead-letter queues: one per job type, for both lanes, and that of the fan-out. */
-export const deadLetterQueues = (types: JobTypes): string[] => [...types.keys(), FAN_OUT].map(deadLetterQueueOf)
+/** All dead-letter queues: one per job type, for both lanes, and those of the fan-out and of re-evaluation. */
+export const deadLetterQueues = (types: JobTypes): string[] =>
+  [...types.keys(), FAN_OUT, RE_EVALUATE].map(deadLetterQueueOf)
 
 export interface Redriven {
   moved: number
@@ -45,5 +53,6 @@ export async function redrive(
 function homeOf(body: string): string | undefined {
   const job = readMessage(body)
   if (job) return queueOf(job.type, job.execution ? 'bulk' : 'interactive')
+  if (readImagesMessage(body)) return RE_EVALUATE
   return readFanOutMessage(body) ? FAN_OUT : undefined
 }

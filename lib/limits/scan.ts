@@ -127,6 +127,37 @@ export const SCAN_LIMITS = {
     100,
     'Ids that an event names of new, gone and changed findings each; the counts are whole, GET .../diff has the rest.',
   ),
+  imagesInParallelMax: limit(
+    8,
+    1,
+    64,
+    'Images matched anew at once: each waits for three answers of the bucket and the table, and computes for 5 ms.',
+  ),
+  indexSegmentsMin: limit(
+    100,
+    1,
+    10_000,
+    'Segments of the package index that are merged at once; a hundredth of the images when that is more. Readers read each.',
+  ),
+  indexSegmentsMax: limit(2_000, 1, 20_000, 'Segments merged by one tick, in memory: 20 KB each as they are merged.'),
+  indexMergeSeconds: limit(
+    600,
+    0,
+    86_400,
+    'After this even a single segment is merged, so that an idle service answers from one file.',
+  ),
+  indexPurgeHours: limit(
+    24,
+    1,
+    720,
+    'How often images that were forgotten leave the package index: one read of a hundredth of a call for each image.',
+  ),
+  indexGraceSeconds: limit(
+    3_600,
+    900,
+    86_400,
+    'An image enters the index before its item is written: so long it is never taken for forgotten. A run lasts 900 s.',
+  ),
   imageWritesMax: limit(
     20,
     1,

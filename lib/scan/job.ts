@@ -4,13 +4,12 @@
  * Every step is kept under the digest of what it was made from: a layer is read once, an image is merged once, and a
  * scan of a digest that is known asks the registry for nothing. So a scan that runs twice does little and ends the same.
  */
-import { type Advisories, createAdvisories } from '../advisories/open.ts'
-import type { BlobStore } from '../blobs/port.ts'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { SEVERITIES } from '../glossary.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
 import type { Report } from '../report/model.ts'
+import { currentAdvisories } from './current-advisories.ts'
 import { type ScanParams, scanDefinition } from './definition.ts'
 import { judgeImage } from './images/judge.ts'
 import { keepScan } from './images/keep.ts'
@@ -34,7 +33,7 @@ export async function runScan(params: ScanParams, context: JobContext): Promise<
   const { inventory, reused } = await takeInventory(params, context, limits)
 
   context.phase('match')
-  const database = await advisoriesOf(blobs)
+  const database = await currentAdvisories(blobs)
     .open()
     .catch((error: unknown) => {
       if (!(error instanceof LongshoreError && error.code === 'advisories-missing')) throw error
@@ -62,19 +61,6 @@ export async function runScan(params: ScanParams, context: JobContext): Promise<
     },
     reportKey: verdict.reportKey,
   }
-}
-
-/** A warm worker keeps the revision in memory, by the store it came from; a map of weak keys keeps no store alive. */
-const warm = new WeakMap<BlobStore, Advisories>()
-
-function advisoriesOf(blobs: BlobStore): Advisories {
-  let advisories = warm.get(blobs)
-  if (!advisories) {
-    // The pointer is read anew by every scan: one small read, and no scan after an update uses the revision before.
-    advisories = createAdvisories({ blobs, revalidateSeconds: 0 })
-    warm.set(blobs, advisories)
-  }
-  return advisories
 }
 
 /** The image's inventory, from the blob store or from the registry, and how many of its layers were not read anew. */

@@ -5,7 +5,7 @@ import { asLongshoreError } from '../errors.ts'
 import { LANES } from '../glossary.ts'
 import type { JobTypes } from '../job/environment.ts'
 import { FAN_OUT } from '../job/execution.ts'
-import { deadLetterQueueOf, queueOf } from '../job/message.ts'
+import { deadLetterQueueOf, queueOf, RE_EVALUATE } from '../job/message.ts'
 import type { Queue, QueueSetup } from '../queue/port.ts'
 import type { Check } from './model.ts'
 
@@ -53,7 +53,11 @@ function expectedOf(types: JobTypes, { functionTimeoutSeconds }: Pick<Limits, 'f
     })),
     { queue: deadLetterQueueOf(type) },
   ])
-  return [...pools, { queue: FAN_OUT, deadLetters: deadLetterQueueOf(FAN_OUT) }, { queue: deadLetterQueueOf(FAN_OUT) }]
+  const others = [FAN_OUT, RE_EVALUATE].flatMap((queue) => [
+    { queue, deadLetters: deadLetterQueueOf(queue) },
+    { queue: deadLetterQueueOf(queue) },
+  ])
+  return [...pools, ...others]
 }
 
 async function problemOf(

@@ -216,6 +216,7 @@ describe('dead letters', () => {
       await queue.receive(name, { max: 1, waitSeconds: 0 })
     }
     await queue.send('scan-dlq', [{ body: 'not ours' }])
+    await queue.send('re-evaluate-dlq', [{ body: JSON.stringify({ tenant: 'main', digests: ['sha256:0'] }) }])
     const shown = (await world.get('/v1/queues')).json.deadLetters
     expect(shown).toEqual([
       {
@@ -225,9 +226,11 @@ describe('dead letters', () => {
       },
       expect.objectContaining({ name: 'replicate-dlq', messages: { waiting: 0, inFlight: 0, delayed: 0 } }),
       expect.objectContaining({ name: 'fan-out-dlq', messages: { waiting: 1, inFlight: 0, delayed: 0 } }),
+      expect.objectContaining({ name: 're-evaluate-dlq', messages: { waiting: 1, inFlight: 0, delayed: 0 } }),
     ])
     expect((await world.post('/v1/queues/scan-dlq/redrive')).json).toEqual({ moved: 1, foreign: 1 })
     expect((await world.post('/v1/queues/fan-out-dlq/redrive')).json).toEqual({ moved: 1, foreign: 0 })
+    expect((await world.post('/v1/queues/re-evaluate-dlq/redrive')).json).toEqual({ moved: 1, foreign: 0 })
     expect((await world.post('/v1/queues/replicate-dlq/redrive')).json).toEqual({ moved: 0, foreign: 0 })
     expect((await world.end(id)).status).toBe('success')
     expect((await world.get(`/v1/executions/${execution.json.id}`)).json).toMatchObject({ counts: { success: 2 } })

@@ -14,6 +14,7 @@ import { createApi } from '../../lib/http/api.ts'
 import type { ApiEnvironment } from '../../lib/http/server.ts'
 import type { Invocation, OperatorLog } from '../../lib/job/environment.ts'
 import { fanOut } from '../../lib/job/fan-out.ts'
+import { RE_EVALUATE } from '../../lib/job/message.ts'
 import { typesOf } from '../../lib/job/types.ts'
 import { work } from '../../lib/job/work.ts'
 import { type BuiltImage, type BuiltIndex, image, layer } from '../../lib/local/demo/build.ts'
@@ -25,6 +26,8 @@ import { memoryQueue } from '../../lib/queue/memory.ts'
 import type { Queue, QueueConsumer, QueueSetup } from '../../lib/queue/port.ts'
 import { replicate } from '../../lib/replicate/job.ts'
 import { scan } from '../../lib/scan/job.ts'
+import { reEvaluate } from '../../lib/scan/re-evaluate/images.ts'
+import { tick } from '../../lib/scan/re-evaluate/tick.ts'
 import { memorySecrets } from '../../lib/secrets/memory.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import type { Store } from '../../lib/store/port.ts'
@@ -36,7 +39,7 @@ export const START = Date.UTC(2026, 10, 22, 12)
 const TIMEOUT_MS = 300_000
 const jobTypes = typesOf([scan, replicate])
 
-const QUEUES = ['fan-out', ...[...jobTypes.keys()].flatMap((type) => [type, `${type}-bulk`])]
+const QUEUES = ['fan-out', RE_EVALUATE, ...[...jobTypes.keys()].flatMap((type) => [type, `${type}-bulk`])]
 
 const CRITICAL = 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H'
 
@@ -168,7 +171,9 @@ export async function apiWorld(options: WorldOptions = {}) {
         const verdict =
           name === 'fan-out'
             ? await fanOut(message.body, worker, invocation())
-            : await work(message, worker, invocation())
+            : name === RE_EVALUATE
+              ? await reEvaluate(message.body, worker, invocation())
+              : await work(message, worker, invocation())
         if (verdict === 'acknowledge') await queue.remove(name, message.receipt)
       }
     }
@@ -213,6 +218,8 @@ export async function apiWorld(options: WorldOptions = {}) {
       expect(answer.status, answer.text).toBe(202)
       return answer.json.id
     },
+    /** The minute tick of re-evaluation. */
+    reEvaluate: () => tick(worker, invocation()),
     /** Delivers and lets time pass until the job has ended; then the job. */
     async end(id: string) {
       for (let round = 0; round < 20; round++) {

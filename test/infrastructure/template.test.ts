@@ -7,7 +7,7 @@ import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { defaultLimits } from '../../lib/config.ts'
 import { FAN_OUT } from '../../lib/job/execution.ts'
-import { deadLetterQueueOf, queueOf } from '../../lib/job/message.ts'
+import { deadLetterQueueOf, queueOf, RE_EVALUATE } from '../../lib/job/message.ts'
 import { JOB_TYPES } from '../../lib/jobs.ts'
 import { lifecycleRules } from '../../lib/local/expiry.ts'
 import { TABLE, TTL_ATTRIBUTE } from '../../lib/store/table.ts'
@@ -35,6 +35,12 @@ const FAN_OUT_POOL: Pool = {
   name: FAN_OUT,
   timeoutSeconds: 300,
   lanes: [{ queue: FAN_OUT, workers: 4, batchSizeMax: 1 }],
+}
+
+const RE_EVALUATE_POOL: Pool = {
+  name: RE_EVALUATE,
+  timeoutSeconds: 300,
+  lanes: [{ queue: RE_EVALUATE, workers: 4, batchSizeMax: 1 }],
 }
 
 let folder = ''
@@ -74,6 +80,10 @@ describe('the pool of', () => {
 
   test('the fan-out has them too', () => {
     expect(poolProblems(plain.template, FAN_OUT_POOL)).toEqual([])
+  })
+
+  test('the re-evaluation has them too', () => {
+    expect(poolProblems(plain.template, RE_EVALUATE_POOL)).toEqual([])
   })
 
   test.each([
@@ -192,7 +202,7 @@ describe('every function', () => {
       const targets = queuesOf(plain.template, grants(name), 'sqs:SendMessage')
       return consumedBy(plain.template, lambda(name)).some((queue) => targets.includes(queue))
     })
-    expect(chained).toEqual([FAN_OUT, 'replicate', 'scan'])
+    expect(chained).toEqual([FAN_OUT, RE_EVALUATE, 'replicate', 'scan'])
     const allowed = NAMES.filter((name) => lambda(name).properties.RecursiveLoop === 'Allow')
     expect(allowed).toEqual(chained)
   })
@@ -225,10 +235,12 @@ describe('the role of', () => {
   })
 
   test.each([
-    ['api', [...LANES, FAN_OUT]],
-    ...TYPES.map(({ type }): [string, string[]] => [type, [queueOf(type, 'interactive'), queueOf(type, 'bulk')]]),
+    ['api', [...LANES, FAN_OUT, RE_EVALUATE]],
+    ['scan', ['scan', 'scan-bulk', RE_EVALUATE]],
+    ['replicate', ['replicate', 'replicate-bulk']],
+    [RE_EVALUATE, [RE_EVALUATE]],
     [FAN_OUT, [...TYPES.map(({ type }) => queueOf(type, 'bulk')), FAN_OUT]],
-    ['dead-letter', LANES],
+    ['dead-letter', [...LANES, RE_EVALUATE]],
     ['schedule', [FAN_OUT]],
     ['sweep', [...LANES, FAN_OUT]],
     ['advisories', []],
@@ -239,7 +251,8 @@ describe('the role of', () => {
   test.each(NAMES)('%s polls exactly the queues it consumes', (name) => {
     const consumed = consumedBy(plain.template, lambda(name))
     // The API moves dead letters back by hand.
-    const polled = name === 'api' ? [...TYPES.map(({ type }) => type), FAN_OUT].map(deadLetterQueueOf).sort() : consumed
+    const polled =
+      name === 'api' ? [...TYPES.map(({ type }) => type), FAN_OUT, RE_EVALUATE].map(deadLetterQueueOf).sort() : consumed
     for (const action of ['sqs:ReceiveMessage', 'sqs:DeleteMessage'])
       expect(queuesOf(plain.template, grants(name), action)).toEqual(polled)
   })
@@ -277,13 +290,14 @@ describe('the HTTP API', () => {
 })
 
 describe('the ticks', () => {
-  test('call schedule and sweep each minute and advisories four times a day', () => {
+  test('call re-evaluate, schedule and sweep each minute and advisories four times a day', () => {
     const rules = ofType(plain.template, 'AWS::Events::Rule').map(({ properties }) => [
       properties.ScheduleExpression,
       properties.State,
       list(properties.Targets).map((target) => referredTo(at(target, 'Arn'))),
     ])
     expect(rules).toEqual([
+      ['rate(1 minute)', 'ENABLED', [lambda(RE_EVALUATE).id]],
       ['rate(1 minute)', 'ENABLED', [lambda('schedule').id]],
       ['rate(1 minute)', 'ENABLED', [lambda('sweep').id]],
       ['rate(6 hours)', 'ENABLED', [lambda('advisories').id]],
@@ -296,14 +310,14 @@ describe('the ticks', () => {
         ({ properties }) => properties.MetricName === 'Invocations' && properties.TreatMissingData === 'breaching',
       )
       .map(({ properties }) => at(list(properties.Dimensions)[0], 'Value'))
-    expect(silent).toEqual(['longshore-dev-sweep', 'longshore-dev-schedule'])
+    expect(silent).toEqual(['longshore-dev-sweep', 'longshore-dev-schedule', 'longshore-dev-re-evaluate'])
   })
 
   test('may call what they call', () => {
     const callers = ofType(plain.template, 'AWS::Lambda::Permission')
       .filter(({ properties }) => properties.Principal === 'events.amazonaws.com')
       .map(({ properties }) => referredTo(properties.FunctionName))
-    expect(callers.sort()).toEqual(['advisories', 'schedule', 'sweep'].map((name) => lambda(name).id))
+    expect(callers.sort()).toEqual(['advisories', RE_EVALUATE, 'schedule', 'sweep'].map((name) => lambda(name).id))
   })
 })
 

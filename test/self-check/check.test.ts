@@ -48,7 +48,7 @@ describe('a self-check', () => {
     expect(problemOf(checks)).toBeUndefined()
     expect(checks.map(({ name, detail }) => [name, detail])).toEqual([
       ['table', 'answers, and its indexes members and open too'],
-      ['queues', 'all 5 are there and set up as the protocol needs'],
+      ['queues', 'all 7 are there and set up as the protocol needs'],
       ['clock', 'agrees with that of the queues within 0 s'],
       ['bucket', 'answers'],
       ['advisories', 'revision r1, its newest data is 2 hours old'],

@@ -33,6 +33,10 @@ export function keyOfPackage(ecosystem: string, name: string): string {
   return `${key.ecosystem}\n${key.name}`
 }
 
+/** Names come from files of strangers: the index ends a key at a NUL and is written as UTF-8. */
+const plain = (key: string): string =>
+  /[\0\ud800-\udfff]/.test(key) ? Buffer.from(key.replaceAll('\0', '\ufffd')).toString('utf8') : key
+
 /** A flaw, by any of its ids. */
 export const keyOfFlaw = (id: string): string => `\n${id}`
 
@@ -68,7 +72,7 @@ export function indexEntry(inventory: ImageInventory, findings: readonly Finding
   const groups = new Map<string, KeyGroup>()
   for (const keys of layers.values()) {
     if (keys.size === 0) continue
-    const sorted = [...keys].sort()
+    const sorted = [...new Set([...keys].map(plain))].sort()
     const id = hash(sorted)
     groups.set(id, { id, keys: sorted })
   }
