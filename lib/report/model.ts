@@ -33,7 +33,10 @@ export interface Finding {
   status: FixStatus
   title: string
   url: string
+  /** Whether CISA lists it as known to be exploited. */
   kev: boolean
+  /** Probability that it will be exploited within 30 days (EPSS of FIRST), 0.01 to 1; absent: lower, or not known. */
+  epss?: number
   publishedAt?: string
 }
 

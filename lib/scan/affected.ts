@@ -15,14 +15,32 @@ function beforeLimits(events: readonly OsvEvent[], version: string, compare: Com
   return limits.length === 0 || limits.some((limit) => limit.version === '*' || compare(version, limit.version) < 0)
 }
 
+/** Of events at one version: what was fixed there may come back there, and what came may end there. */
+const AT_ONE_VERSION = { fixed: 0, introduced: 1, last_affected: 2, limit: 3 } as const
+
+/** `introduced: 2, fixed: 2` holds no version; Debian and others write it for what was never affected. */
+function withoutEmptyPairs(events: readonly OsvEvent[], compare: Comparator): OsvEvent[] {
+  const kept: OsvEvent[] = []
+  for (const event of events) {
+    const before = kept.at(-1)
+    if (event.kind === 'fixed' && before?.kind === 'introduced' && compare(before.version, event.version) === 0)
+      kept.pop()
+    else kept.push(event)
+  }
+  return kept
+}
+
 /** Undefined: not in the range. The last event at or below the version decides; the first fix above it ends the flaw. */
 function inRange(events: readonly OsvEvent[], version: string, compare: Comparator): Affected | undefined {
   if (!beforeLimits(events, version, compare)) return undefined
   const start = (event: OsvEvent) => event.kind === 'introduced' && event.version === FROM_THE_START
-  // Sorting is stable: events of one version keep the record's order, where a fix comes before the next introduction.
-  const sorted = events
+  const sorted = withoutEmptyPairs(events, compare)
     .filter((event) => event.kind !== 'limit')
-    .sort((a, b) => (start(a) || start(b) ? Number(start(b)) - Number(start(a)) : compare(a.version, b.version)))
+    .sort((a, b) =>
+      start(a) || start(b)
+        ? Number(start(b)) - Number(start(a))
+        : compare(a.version, b.version) || AT_ONE_VERSION[a.kind] - AT_ONE_VERSION[b.kind],
+    )
   let vulnerable = false
   let fixedVersion: string | undefined
   for (const event of sorted) {

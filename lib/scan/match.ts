@@ -13,7 +13,7 @@ import { type Flaw, flawsOf, type Hit } from './flaws.ts'
 import { type Judge, judgesOf, LANGUAGES } from './judges.ts'
 import type { ImageInventory, ImagePackage } from './model.ts'
 import { OS_KINDS } from './packages/kinds.ts'
-import { cvssScore, severityOfScore, severityOfWord } from './severity.ts'
+import { scoreOf, severityOfScore, severityOfWord } from './severity.ts'
 import { comparatorOf } from './versions/index.ts'
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
@@ -31,7 +31,7 @@ function newestVector(
   source?: string,
 ): Rating | undefined {
   const scored = severities.flatMap((severity) => {
-    const score = severity.listed ?? (severity.type.startsWith('CVSS') ? cvssScore(severity.score) : undefined)
+    const score = scoreOf(severity)
     return score === undefined ? [] : [{ ...severity, score, vector: severity.score }]
   })
   const best = scored.sort((a, b) => byText(b.type, a.type) || byText(b.vector, a.vector))[0]
@@ -72,10 +72,11 @@ function fixOf(flaw: Flaw, ecosystem: string): string | undefined {
   return fixes.sort((a, b) => compare(a, b) || byText(a, b)).at(-1)
 }
 
-function describe(flaw: Flaw, pack: PackageEntry): Pick<Finding, 'title' | 'url' | 'kev' | 'publishedAt'> {
+function describe(flaw: Flaw, pack: PackageEntry): Pick<Finding, 'title' | 'url' | 'kev' | 'epss' | 'publishedAt'> {
   const details = flaw.hits.map((hit) => hit.details)
   const joined = details.flatMap((one) => (Object.hasOwn(one.joined, flaw.id) ? [one.joined[flaw.id]!] : []))
   const publishedAt = details.flatMap((one) => one.published ?? []).sort(byText)[0]
+  const epss = joined.find((one) => one.epss !== undefined)?.epss
   return {
     title:
       details.find((one) => one.title)?.title ??
@@ -83,6 +84,7 @@ function describe(flaw: Flaw, pack: PackageEntry): Pick<Finding, 'title' | 'url'
       `${flaw.id} in ${pack.source?.name ?? pack.name}`,
     url: details.find((one) => one.url)?.url ?? osvPage(details[0]!.id),
     kev: joined.some((one) => one.kev),
+    ...(epss === undefined ? {} : { epss }),
     ...(publishedAt ? { publishedAt } : {}),
   }
 }
@@ -106,11 +108,23 @@ function finding(flaw: Flaw, pack: PackageEntry, ecosystem: string): Finding {
 
 const severityRank = new Map(SEVERITIES.map((severity, i) => [severity, i]))
 
-/** What to look at first: exploited, then severity, then score; the rest only makes the order one and the same. */
+/**
+ * From here on exploitation is likely enough to go before severity. FIRST's own study of the model shows that few
+ * per cent of all CVEs are above it, and most of what was exploited.
+ */
+const EPSS_LIKELY = 0.1
+const likely = ({ epss = 0 }: Finding): number => (epss >= EPSS_LIKELY ? epss : 0)
+
+/**
+ * What to look at first: exploited, then likely to be, then severity, score and the rest of the likelihood; what
+ * follows only makes the order one and the same.
+ */
 const byRisk = (a: Finding, b: Finding): number =>
   Number(b.kev) - Number(a.kev) ||
+  likely(b) - likely(a) ||
   severityRank.get(a.severity)! - severityRank.get(b.severity)! ||
   (b.score ?? -1) - (a.score ?? -1) ||
+  (b.epss ?? 0) - (a.epss ?? 0) ||
   byText(a.package, b.package) ||
   byText(a.id, b.id) ||
   byText(a.path, b.path) ||

@@ -113,6 +113,14 @@ export function cvssScore(vector: string): number | undefined {
   return parsed.major === '3' ? score3(parsed.metrics, parsed.minor) : scoreCvss4(parsed.metrics)
 }
 
+/**
+ * The score of what a record or an enrichment says of a flaw: the one published beside the vector if there is one, else
+ * the vector's own. Undefined for words and for what is no vector.
+ */
+export function scoreOf(said: { type: string; score: string; listed?: number }): number | undefined {
+  return said.listed ?? (said.type.startsWith('CVSS') ? cvssScore(said.score) : undefined)
+}
+
 /** Qualitative ratings of CVSS v3.1 section 5 and v4.0 section 6; "None" (0.0) is our Negligible. */
 export function severityOfScore(score: number): Severity {
   if (score >= 9) return 'Critical'
