@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { LongshoreError } from '../errors.ts'
 import { SEVERITIES, type Severity } from '../glossary.ts'
+import { tellAge } from '../report/age.ts'
 import { FORMATS, fileName, HTML_POLICY, readReport, type Selection, selectFindings } from '../report/index.ts'
 import { applyExceptions } from '../scan/exceptions/apply.ts'
 import { storedRules } from '../scan/exceptions/stored.ts'
@@ -61,7 +62,9 @@ export async function answerReport(
   env: ApiEnvironment,
 ): Promise<never> {
   const rules = await storedRules(env.store, env.tenantOf(c.req.raw))
-  const report = selectFindings(applyExceptions(readReport(content), rules, env.clock.now()), selection)
+  const now = env.clock.now()
+  const judged = applyExceptions(readReport(content), rules, now)
+  const report = selectFindings(tellAge(judged, now, env.limits.advisoriesAgeDaysMax), selection)
   const hint = ', or for a part with severity= or fixable=true'
   return answerText(c, format.write(report), 'this report', hint, env, {
     'content-type': format.contentType,

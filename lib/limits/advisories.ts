@@ -40,6 +40,12 @@ export const ADVISORY_LIMITS = {
     2_147_483_648,
     'CVSS vectors of all CVEs ever given are about 25 MB as CSV; read whole.',
   ),
+  advisoriesAgeDaysMax: limit(
+    3,
+    0,
+    36_500,
+    'Days without news before a report says how old its advisories are; OSV changes every hour, a weekend may pass.',
+  ),
   advisoriesRevalidateSeconds: limit(
     60,
     0,

@@ -3,6 +3,7 @@
  * are filtered by checkboxes that the style alone reads.
  */
 import { SEVERITIES } from '../glossary.ts'
+import { advisoriesOf } from './age.ts'
 import type { Finding, Report } from './model.ts'
 import { pageOf } from './subject.ts'
 import { verdict } from './table.ts'
@@ -52,7 +53,7 @@ export function writeHtml(report: Report): string {
     ['Digest', report.digest],
     ['Platform', report.platform],
     ['OS', report.os ? `${report.os.id} ${report.os.version}` : 'unknown'],
-    ['Advisories', `revision ${report.revision}, data of ${report.createdAt}`],
+    ['Advisories', advisoriesOf(report)],
     ['Coverage', report.coverage],
   ]
   const used = SEVERITIES.filter((level) =>

@@ -28,6 +28,7 @@ const finding = (found: Finding): Finding => ({
   title: found.title,
   url: found.url,
   kev: found.kev,
+  ...(found.epss === undefined ? {} : { epss: found.epss }),
   ...(found.publishedAt === undefined ? {} : { publishedAt: found.publishedAt }),
 })
 
@@ -54,6 +55,7 @@ function orderedReport(report: Report): Report {
     createdAt: report.createdAt,
     revision: report.revision,
     sources: report.sources.map(({ ecosystem, modified }) => ({ ecosystem, modified })),
+    ...(report.advisoriesAgeDays === undefined ? {} : { advisoriesAgeDays: report.advisoriesAgeDays }),
     coverage: report.coverage,
     gaps: [...report.gaps],
     summary: Object.fromEntries(SEVERITIES.map((name) => [name, report.summary[name]])) as Report['summary'],

@@ -78,6 +78,8 @@ export interface Report {
   createdAt: string
   revision: string
   sources: { ecosystem: string; modified: string }[]
+  /** Whole days; only where the reader has to be told that newer flaws are not in it. Never in a stored report. */
+  advisoriesAgeDays?: number
   coverage: Coverage
   /** What could not be seen, one sentence each. */
   gaps: string[]

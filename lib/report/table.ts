@@ -1,5 +1,6 @@
 /** The report for a terminal: what was judged, the numbers, then one line per finding, worst first. */
 import { SEVERITIES } from '../glossary.ts'
+import { advisoriesOf } from './age.ts'
 import type { Finding, Report } from './model.ts'
 import { cell, shorten, visible, width } from './text.ts'
 
@@ -25,7 +26,7 @@ function header(report: Report): string[] {
     ['Digest', report.digest],
     ['Platform', report.platform],
     ['OS', os],
-    ['Advisories', `revision ${report.revision}, data of ${report.createdAt}`],
+    ['Advisories', advisoriesOf(report)],
     ['Coverage', report.coverage],
   ]
   const lines = rows.map(([name, value]) => `${name.padEnd(11)} ${visible(value)}`)
