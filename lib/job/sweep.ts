@@ -130,7 +130,10 @@ async function recover(job: JobRecord, env: Environment, report: SweepReport, lo
       report.recovered++
       env.metrics?.count('recovered', job.type)
       // After a restart that is what had to come.
-      env.log[restarted ? 'info' : 'warn']('a job whose worker died was recovered', { ...idsOf(job), dueInMs: dueAt - now })
+      env.log[restarted ? 'info' : 'warn']('a job whose worker died was recovered', {
+        ...idsOf(job),
+        dueInMs: dueAt - now,
+      })
       lost.push(recovered)
     }
   }

@@ -26,7 +26,10 @@ export function updateIndexes(
   done: Done,
 ): void {
   const owner = after ?? before
-  if (!owner) return done()
+  if (!owner) {
+    done()
+    return
+  }
   const writes: Write[] = []
   for (const kind of ['Local', 'Global'] as const) {
     const { puts, deletes } = db.getIndexActions(table[`${kind}SecondaryIndexes`] ?? [], before, after, table)

@@ -8,7 +8,7 @@
 import { LongshoreError } from '../errors.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
 import { jobOfAcceptance, type TagClaim } from '../job/tag-claims.ts'
-import { formatReference, parseReference } from '../oci/reference.ts'
+import { parseReference } from '../oci/reference.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { at, type End } from './copy.ts'
 import { type ReplicateParams, replicateDefinition } from './definition.ts'
