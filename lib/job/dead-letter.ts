@@ -87,7 +87,7 @@ async function countOrEnd(job: JobRecord, env: Environment): Promise<void> {
   const counted = await apply(
     env.store,
     job,
-    transitions.countDeadLetter(job, { fence: job.fence, count, status: job.status }, next),
+    transitions.countDeadLetter(job, { fence: job.fence, count, status: job.status, nextSendAt: job.nextSendAt }, next),
   )
   if (counted) await env.queue.send(queueOf(job.type, job.lane), [messageOf(job, delaySeconds)])
 }

@@ -246,15 +246,18 @@ export function poison(job: JobPlace, seenFence: number, ending: Ending): Transi
   return { name: 'poison', when: all(from('poison'), eq('fence', seenFence)), change: end(job, ending) }
 }
 
-/** Counts a dead letter of a waiting job and sends again. `sinceFence` starts the count anew after a claim. */
+/**
+ * Counts a dead letter of a waiting job and sends again. `deadLettersFence` starts the count anew after a claim. As at a re-send
+ * `nextSendAt` moves first: two letters of one job at once are one count and one message.
+ */
 export function countDeadLetter(
   job: JobPlace,
-  seen: { fence: number; count: number; status: Status },
+  seen: { fence: number; count: number; status: Status; nextSendAt: number },
   next: { now: number; nextSendAt: number },
 ): Transition {
   return {
     name: 'resend',
-    when: all(eq('status', seen.status), eq('fence', seen.fence)),
+    when: all(eq('status', seen.status), eq('fence', seen.fence), eq('nextSendAt', seen.nextSendAt)),
     change: {
       set: {
         deadLetters: seen.count,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { handleDeadLetter } from '../../lib/job/dead-letter.ts'
 import { ConditionFailed, type Store } from '../../lib/store/port.ts'
-import { createWorld, TIMEOUT_MS } from './world.ts'
+import { createWorld, TENANT, TIMEOUT_MS } from './world.ts'
 
 /** The store, with one update (the `n`-th that matches) met by something. */
 function meeting(
@@ -57,5 +58,16 @@ describe('a claim that meets something unexpected', () => {
     ])
     await world.deliver()
     expect(await world.job(job.id)).toMatchObject({ status: 'success', fence: 2, failures: 1 })
+  })
+})
+
+describe('two dead letters of one job at once', () => {
+  it('are one count and one message', async () => {
+    const world = createWorld()
+    const job = await world.submitProbe()
+    const body = JSON.stringify({ tenant: TENANT, id: job.id, type: 'probe', createdAt: job.createdAt })
+    await Promise.all([handleDeadLetter(body, world.env), handleDeadLetter(body, world.env)])
+    expect(await world.job(job.id)).toMatchObject({ deadLetters: 1, sends: 2 })
+    expect(await world.queue.depth('probe')).toMatchObject({ waiting: 1, delayed: 1 })
   })
 })

@@ -143,9 +143,16 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a dead letter is counted whatever the job has become',
     TRANSITIONS,
-    "when: all(eq('status', seen.status), eq('fence', seen.fence)),",
+    "when: all(eq('status', seen.status), eq('fence', seen.fence), eq('nextSendAt', seen.nextSendAt)),",
     "when: absent('nothing'),",
-    647,
+    194,
+  ),
+  mutant(
+    'two dead letters at once are counted as one and sent as two',
+    TRANSITIONS,
+    "eq('fence', seen.fence), eq('nextSendAt', seen.nextSendAt)),",
+    "eq('fence', seen.fence)),",
+    194,
   ),
   mutant(
     'a message is sent again whatever the job has become',

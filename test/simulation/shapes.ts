@@ -28,7 +28,7 @@ export function scriptOf(seed: number): Script {
   if (shape < 0.18) return zombiesOf(seed, chance)
   if (shape < 0.21) return crowdOf(seed, chance)
   if (shape < 0.23) return queueOf(seed, chance)
-  if (shape < 0.234) return usualOf(seed, chance, true)
+  if (shape < 0.232) return usualOf(seed, chance, true)
   return usualOf(seed, chance, false)
 }
 
@@ -45,7 +45,7 @@ function usualOf(seed: number, chance: Chance, large: boolean): Script {
     people.push({ at: chance.integer(0, chaosMs / 3), do: 'bulk' })
     if (chance.chance(0.35)) people.push({ at: when(), do: 'stopExecution', n: 0 })
   }
-  const policy = chance.chance(large ? 0.3 : 0.012)
+  const policy = chance.chance(large ? 0.3 : 0.008)
   if (policy) {
     people.push({ at: 0, do: 'policy', everyMinutes: chance.pick([1, 2, 5]) })
     if (chance.chance(0.2)) people.push({ at: when(), do: 'runPolicy', n: 0 })

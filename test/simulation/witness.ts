@@ -118,6 +118,9 @@ export class Witness implements Watch {
     if (was.status !== now.status && !ALLOWED.has(`${was.status}>${now.status}`))
       fail('a transition that is not in the table')
     if (now.fence < was.fence) fail('I4 the fence went back')
+    const letters = was.deadLettersFence === was.fence ? (was.deadLetters ?? 0) : 0
+    if (instance.role === 'dead-letter' && !isTerminal(now.status) && now.deadLetters !== letters + 1)
+      fail('I2 a dead letter was not counted')
     if (now.fence > was.fence) this.#seenClaim(instance, id, was, now, fail)
     else if (was.status === 'running') this.#seenWhileRunning(instance, id, was, now, fail)
     else if (now.status === 'running') fail('I4 a claim without a new fence')
