@@ -12,7 +12,7 @@ import {
 import { memoryBlobs } from '../../lib/blobs/memory.ts'
 import type { BlobStore } from '../../lib/blobs/port.ts'
 import { defaultLimits } from '../../lib/config.ts'
-import { dump, dumps, record, zip } from './dumps.ts'
+import { type Doc, dump, dumps, record, zip } from './dumps.ts'
 
 const NOW = Date.parse('2026-11-22T00:00:00Z')
 const clock = { now: () => NOW, sleep: async () => {} }
@@ -253,6 +253,68 @@ describe('bad input', () => {
     const limits = { ...defaultLimits, advisoryEventsMax: 10_000 }
     const result = await build(world.source(limits), memoryBlobs(), { limits })
     expect(result.skipped.examples).toEqual(['npm/all.zip: HUGE.json has more than 10000 versions and range events'])
+  })
+
+  test('a range of a million events and a list of a million versions are skipped at once, the rest is built', async () => {
+    const million = 1_000_000
+    const events = Array.from({ length: million }, (_, i) => (i % 2 ? { fixed: '2' } : { introduced: '1' }))
+    const versions = Array.from({ length: million }, () => '1')
+    const about = (more: Doc) => [{ package: { ecosystem: 'npm', name: 'a' }, ...more }]
+    using world = dumps({
+      npm: dump(
+        record('A', 'npm', 'a', '1'),
+        record('EVENTS', 'npm', 'a', '1', { affected: about({ ranges: [{ type: 'SEMVER', events }] }) }),
+        record('VERSIONS', 'npm', 'a', '1', { affected: about({ versions }) }),
+      ),
+    })
+    const started = performance.now()
+    const result = await build(world.source(), memoryBlobs())
+    expect(result).toMatchObject({ records: 1, skipped: { count: 2 } })
+    expect(performance.now() - started).toBeLessThan(10_000)
+  })
+
+  test('a record that is as long as is allowed is kept and matched', async () => {
+    const versions = Array.from({ length: 150_000 }, (_, i) => `1.${i}`)
+    using world = dumps({
+      npm: dump(record('A', 'npm', 'a', '1', { affected: [{ package: { ecosystem: 'npm', name: 'a' }, versions }] })),
+    })
+    const blobs = memoryBlobs()
+    await build(world.source(), blobs)
+    const [match] = await (await openAdvisories(blobs)).lookup('npm', 'a')
+    expect(match!.versions).toHaveLength(150_000)
+  })
+
+  test('deep, wide and odd documents are read or told, never thrown about', async () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+    using world = dumps({
+      npm: zip({
+        'a.json': record('A', 'npm', 'a', '1'),
+        'deep.json': `{"id": "DEEP", "affected": ${deep}}`,
+        'open.json': '['.repeat(100_000),
+        'half.json': '{"id": "HALF", "affected": [{"package": {"ecosys',
+        'bytes.json': '\u0000\ufffd\ud800',
+        'empty.json': '',
+        'long.json': JSON.stringify({ id: 'x'.repeat(100_000), affected: [] }),
+        'names.json': record('LINES', 'npm', 'a\nb', '1'),
+      }),
+    })
+    const blobs = memoryBlobs()
+    const result = await build(world.source(), blobs)
+    expect(result.records).toBe(1)
+    expect(result.skipped.examples.map((line) => line.split(' ')[1]).sort()).toEqual([
+      'bytes.json',
+      'empty.json',
+      'half.json',
+      'long.json',
+      'open.json',
+    ])
+  })
+
+  test('an archive of more members than are allowed is refused', async () => {
+    const records = Array.from({ length: 20 }, (_, i) => record(`R${i}`, 'npm', 'a', '1'))
+    using world = dumps({ npm: dump(...records) })
+    const limits = { ...defaultLimits, advisoryRecordsMax: 19 }
+    await expect(build(world.source(limits), memoryBlobs(), { limits })).rejects.toThrow(/20 members, more than 19/)
   })
 
   const good = dump(record('A', 'npm', 'a', '1'), record('B', 'npm', 'b', '1'))
