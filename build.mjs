@@ -109,7 +109,16 @@ const limitsWithoutReasons = {
 
 /** What is packaged for the cloud needs no `local`. `dist/functions.json` says which source makes which bytes. */
 export async function build({ local = true } = {}) {
-  const common = { bundle: true, platform: 'node', target: 'node20', logLevel: 'warning', metafile: true, write: false }
+  const common = {
+    // An alias is looked for from the working directory, which is the user's.
+    absWorkingDir: root,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'warning',
+    metafile: true,
+    write: false,
+  }
   const [cloud, stack] = await Promise.all([
     esbuild({
       ...common,

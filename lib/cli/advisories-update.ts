@@ -1,12 +1,11 @@
 /** `longshore advisories update`: builds a revision into the data folder, where a running service finds it. */
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { buildRevision } from '../advisories/build.ts'
 import { BUILT_FROM_KEY } from '../advisories/model.ts'
 import { sourceOf } from '../advisories/source-of.ts'
-import { diskBlobs } from '../blobs/disk.ts'
-import { openBlobs } from '../blobs/open.ts'
 import { readLimits } from '../config.ts'
 import { defineCommand } from './command.ts'
+import { dataBlobs, dataOption } from './data.ts'
 
 /** Where OSV publishes (https://google.github.io/osv.dev/data/). */
 const PUBLIC_BUCKET = 'https://osv-vulnerabilities.storage.googleapis.com'
@@ -27,7 +26,7 @@ export const advisoriesUpdate = defineCommand({
       value: 'DIR',
       help: 'Holds KEV, CVSS and EPSS files; else LONGSHORE_ENRICHMENT, else none.',
     },
-    data: { type: 'string', value: 'DIR', help: 'The data folder; else LONGSHORE_DATA, else .longshore.' },
+    data: dataOption,
     json: { type: 'boolean', help: 'Writes the result as JSON.' },
     quiet: { type: 'boolean', help: 'Says nothing but the result and errors.' },
   },
@@ -39,9 +38,7 @@ export const advisoriesUpdate = defineCommand({
     const limits = readLimits(env)
     const from = placeOf(given.from ?? env.LONGSHORE_ADVISORIES ?? PUBLIC_BUCKET)
     const enrichment = given.enrichment ?? env.LONGSHORE_ENRICHMENT
-    const folder = given.data ?? env.LONGSHORE_DATA ?? '.longshore'
-    const blobs =
-      env.LONGSHORE_BLOBS && given.data === undefined ? openBlobs(env) : diskBlobs(join(resolve(folder), 'blobs'))
+    const blobs = dataBlobs(given.data, env)
     const say = given.quiet ? () => {} : err
     say(`reading ${from}`)
     const result = await buildRevision({

@@ -13,6 +13,8 @@ export interface Terminal {
 
 interface Option {
   type: 'string' | 'boolean'
+  /** May be given more than once. */
+  multiple?: true
   /** What stands for the value in the help: `DIR`. */
   value?: string
   help: string
@@ -22,7 +24,7 @@ export type Options = Record<string, Option>
 
 /** The values of the options that were given. */
 export type Given<T extends Options> = {
-  [name in keyof T]?: T[name]['type'] extends 'boolean' ? boolean : string
+  [name in keyof T]?: T[name]['type'] extends 'boolean' ? boolean : T[name]['multiple'] extends true ? string[] : string
 }
 
 export interface Command {
@@ -31,10 +33,12 @@ export interface Command {
   /** One line for the list of commands. */
   summary: string
   options: Options
+  /** What stands for the one word behind the options, of a command that takes one: `IMAGE`. */
+  operand?: string
   /** Sentences below the options in its own help. */
   notes: string[]
-  /** Throws a LongshoreError, whose code is the exit code. */
-  run(args: string[], terminal: Terminal): Promise<void>
+  /** The exit code, 0 when there is none. Throws a LongshoreError, whose code is the exit code. */
+  run(args: string[], terminal: Terminal): Promise<number | undefined>
 }
 
 /** A command whose `run` gets its options by name. */
@@ -42,20 +46,37 @@ export function defineCommand<const T extends Options>(definition: {
   name: string
   summary: string
   options: T
+  operand?: string
   notes: string[]
-  run(given: Given<T>, terminal: Terminal): Promise<void>
+  run(given: Given<T>, terminal: Terminal, operand: string): Promise<number | undefined>
 }): Command {
   const { run, ...rest } = definition
-  return { ...rest, run: (args, terminal) => run(readOptions(definition, args), terminal) }
+  return {
+    ...rest,
+    run(args, terminal) {
+      const { given, operand } = readOptions(definition, args)
+      return run(given, terminal, operand)
+    },
+  }
 }
 
-/** Throws `malformed-request` with a sentence for an option that does not exist, has no value, or has one too many. */
-function readOptions<T extends Options>({ name, options }: { name: string; options: T }, args: string[]): Given<T> {
+/**
+ * Throws `malformed-request` with a sentence for an option that does not exist, has no value, or has one too many, and for
+ * an operand that is missing.
+ */
+function readOptions<T extends Options>(
+  { name, options, operand }: { name: string; options: T; operand?: string },
+  args: string[],
+): { given: Given<T>; operand: string } {
   try {
-    const { values } = parseArgs({ args, options, strict: true, allowPositionals: false })
+    const { values, positionals } = parseArgs({ args, options, strict: true, allowPositionals: operand !== undefined })
     for (const [option, value] of Object.entries(values))
-      if (value === '') throw new Error(`Option '--${option}' needs a value`)
-    return values as Given<T>
+      if ([value].flat().includes('')) throw new Error(`Option '--${option}' needs a value`)
+    if (operand !== undefined && (positionals.length !== 1 || positionals[0] === ''))
+      throw new Error(
+        `${positionals.length > 1 ? `'${positionals[1]}' is one too many` : 'Something is missing'}: name one ${operand}`,
+      )
+    return { given: values as Given<T>, operand: positionals[0] ?? '' }
   } catch (cause) {
     const [sentence = ''] = (cause as Error).message.split('. ')
     throw new LongshoreError('malformed-request', `${sentence}; see longshore ${name} --help`, { cause })
@@ -64,12 +85,12 @@ function readOptions<T extends Options>({ name, options }: { name: string; optio
 
 const column = (text: string): string => text.padEnd(24)
 
-export function helpOf({ name, summary, options, notes }: Command): string {
+export function helpOf({ name, summary, options, operand, notes }: Command): string {
   const lines = Object.entries(options).map(
     ([option, { value, help }]) => `  ${column(`--${option}${value ? ` ${value}` : ''}`)}${help}`,
   )
   return [
-    `longshore ${name} [options]`,
+    `longshore ${name} [options]${operand === undefined ? '' : ` ${operand}`}`,
     '',
     summary,
     '',

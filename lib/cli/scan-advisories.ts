@@ -1,0 +1,53 @@
+/** What a scan of the command is judged by: the revision in the data folder, else the bundled demo advisories. */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { buildRevision } from '../advisories/build.ts'
+import { type AdvisoryDatabase, openAdvisories, pointedRevision } from '../advisories/open.ts'
+import type { AdvisorySource } from '../advisories/source.ts'
+import { memoryBlobs } from '../blobs/memory.ts'
+import type { BlobStore } from '../blobs/port.ts'
+import type { Limits } from '../config.ts'
+
+/** The folder of the package: both this file and the bundle of the command lie two folders deep. */
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+export interface ChosenAdvisories {
+  database: AdvisoryDatabase
+  /** Said before anything else when the data is not meant to protect anybody. */
+  warning?: string
+}
+
+/** Throws `advisories-invalid` and `advisories-missing` when what is there cannot be read. */
+export async function chooseAdvisories(blobs: BlobStore, limits: Limits): Promise<ChosenAdvisories> {
+  // Equal records are an equal revision, so a service that runs on the demo records is known by its name.
+  const [current, demo] = await Promise.all([pointedRevision(blobs), demoAdvisories(limits)])
+  if (current !== undefined && current !== demo.revision) return { database: await openAdvisories(blobs) }
+  return {
+    database: demo,
+    warning:
+      'judged by the bundled demo advisories only: they know some dozen flaws of the demo image, so "nothing found" means ' +
+      'nothing. Build real ones with: longshore advisories update',
+  }
+}
+
+/** Some dozen records: built in memory in milliseconds. */
+async function demoAdvisories(limits: Limits): Promise<AdvisoryDatabase> {
+  const blobs = memoryBlobs()
+  const source = recordsIn(join(ROOT, 'demo', 'advisories'))
+  await buildRevision({ source, blobs, limits, enrichment: join(ROOT, 'demo', 'enrichment') })
+  return openAdvisories(blobs)
+}
+
+/** `<folder>/<Ecosystem>/<ID>.json`. */
+function recordsIn(folder: string): AdvisorySource {
+  return {
+    name: folder,
+    ecosystems: async () =>
+      (await readdir(folder, { withFileTypes: true })).flatMap((one) => (one.isDirectory() ? [one.name] : [])).sort(),
+    async *records(ecosystem) {
+      for (const name of (await readdir(join(folder, ecosystem))).sort())
+        yield { name, bytes: await readFile(join(folder, ecosystem, name)) }
+    },
+  }
+}
