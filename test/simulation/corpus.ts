@@ -60,4 +60,23 @@ export const FOUND: readonly { found: string; script: Script }[] = [
       chaosMs: 420_000,
     },
   },
+  {
+    found: 'two dead letters of one job at once were counted as one and sent as two',
+    script: {
+      seed: 194,
+      platform: {
+        ...PLATFORM,
+        images: 2,
+        stillborn: 0.7,
+        visibilityMs: 30_000,
+        maxReceives: 1,
+        fanOutPageItems: 2,
+        narrow: false,
+        slowRuns: 0.8,
+      },
+      people: [{ at: 0, do: 'submit' }],
+      faults: [{ after: 1, kind: 'repeated', ms: 8_000, role: 'dead-letter' }],
+      chaosMs: 300_000,
+    },
+  },
 ]
