@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { exceptionRoutes } from './exceptions.ts'
 import { executionRoutes } from './executions.ts'
 import { healthRoutes } from './health.ts'
+import { holderRoutes } from './holders.ts'
 import { imageRoutes } from './images.ts'
 import { jobRoutes } from './jobs.ts'
 import { policyRoutes } from './policies.ts'
@@ -23,6 +24,7 @@ export function createApi(env: ApiEnvironment): Api {
   sbomRoutes(app, env)
   exceptionRoutes(app, env)
   imageRoutes(app, env)
+  holderRoutes(app, env)
   executionRoutes(app, env)
   policyRoutes(app, env)
   registryRoutes(app, env)
