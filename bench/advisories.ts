@@ -27,13 +27,18 @@ const say = (what: string, value: string) => console.log(`${what.padEnd(44)} ${v
 
 say('machine', `${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}`)
 const started = performance.now()
+const cpuBefore = process.cpuUsage()
 const built = await buildRevision({
   source: directorySource(join(data, 'osv'), defaultLimits),
   blobs,
   enrichment: data,
   limits: defaultLimits,
 })
-say('build of all records with enrichment', `${(performance.now() - started).toFixed(0)} ms`)
+const cpu = process.cpuUsage(cpuBefore)
+say(
+  'build of all records with enrichment, CPU',
+  `${(performance.now() - started).toFixed(0)} ms, ${((cpu.user + cpu.system) / 1000).toFixed(0)} ms`,
+)
 say('peak RSS of the build', `${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MB`)
 say('records, ecosystems, skipped', `${built.records}, ${built.ecosystems.length}, ${built.skipped.count}`)
 

@@ -18,13 +18,12 @@ function beforeLimits(events: readonly OsvEvent[], version: string, compare: Com
 /** Of events at one version: what was fixed there may come back there, and what came may end there. */
 const AT_ONE_VERSION = { fixed: 0, introduced: 1, last_affected: 2, limit: 3 } as const
 
-/** `introduced: 2, fixed: 2` holds no version; Debian and others write it for what was never affected. */
-function withoutEmptyPairs(events: readonly OsvEvent[], compare: Comparator): OsvEvent[] {
+/** `introduced: 2, fixed: 2` holds no version; publishers write it for what was never affected. */
+function withoutEmptyPairs(events: readonly OsvEvent[]): OsvEvent[] {
   const kept: OsvEvent[] = []
   for (const event of events) {
     const before = kept.at(-1)
-    if (event.kind === 'fixed' && before?.kind === 'introduced' && compare(before.version, event.version) === 0)
-      kept.pop()
+    if (event.kind === 'fixed' && before?.kind === 'introduced' && before.version === event.version) kept.pop()
     else kept.push(event)
   }
   return kept
@@ -34,7 +33,7 @@ function withoutEmptyPairs(events: readonly OsvEvent[], compare: Comparator): Os
 function inRange(events: readonly OsvEvent[], version: string, compare: Comparator): Affected | undefined {
   if (!beforeLimits(events, version, compare)) return undefined
   const start = (event: OsvEvent) => event.kind === 'introduced' && event.version === FROM_THE_START
-  const sorted = withoutEmptyPairs(events, compare)
+  const sorted = withoutEmptyPairs(events)
     .filter((event) => event.kind !== 'limit')
     .sort((a, b) =>
       start(a) || start(b)
