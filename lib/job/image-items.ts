@@ -9,6 +9,7 @@ import type { Json } from '../glossary.ts'
 import type { Queue } from '../queue/port.ts'
 import { absent, eq } from '../store/condition.ts'
 import { ConditionFailed, type Item, type Key, type Store } from '../store/port.ts'
+import { markImages, readFollowed } from './followed.ts'
 import { eventCursorKey, imageKeys, imagePartition, outboxPartition, stamp } from './keys.ts'
 import { imagesMessages, RE_EVALUATE } from './message.ts'
 
@@ -45,6 +46,11 @@ export interface ImageItems {
   ): Promise<boolean>
   /** Asks that these images be matched anew. At least once, soon. */
   matchAgain(digests: readonly string[]): Promise<void>
+  /**
+   * After verdicts by this revision were written: makes sure that a pass that comes later begins there, or looks at these
+   * images whatever has changed.
+   */
+  follow(digests: readonly string[], revision: string): Promise<void>
 }
 
 /** What the item holds beside the fields. */
@@ -113,6 +119,9 @@ export function imageItems(
     },
     async matchAgain(digests) {
       for (const messages of imagesMessages(tenant, digests, limits)) await queue.send(RE_EVALUATE, messages)
+    },
+    async follow(digests, revision) {
+      if ((await readFollowed(store)).to !== revision) await markImages(store, tenant, digests)
     },
   }
 }

@@ -15,7 +15,7 @@
  * | image           | I#tenant#digest / #          | IM#tenant#0..3 / first seen#digest                 | E#0..15 / changed#digest        |
  * | work lease      | L#name / #                   |                                                    |                                 |
  * | package index   | C#package-index / tenant     |                                                    |                                 |
- * | re-evaluation   | C#re-evaluation / #          |                                                    |                                 |
+ * | followed, marks | C#followed / #, C#marks / tenant#digest |                                         |                                 |
  * | event cursor    | C#events / shard             |                                                    |                                 |
  */
 import type { Status } from '../glossary.ts'

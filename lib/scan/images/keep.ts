@@ -1,8 +1,8 @@
 /**
  * Keeping a verdict. Four steps in this order: what the image holds goes into the package index; its item is written,
  * unless another was faster; then the revision pointer is read once more; if it has moved, the image is asked to be
- * matched anew. Whoever moves the pointer looks for images afterwards: so it finds this one in the index, or this one
- * sees that the pointer moved. A crash between two steps repeats them all, and each done twice is done once.
+ * matched anew. Whoever follows the pointer looks for images afterwards: so it finds this one in the index, or this one
+ * sees that the pointer moved, or that nobody has followed it there yet (lib/job/followed.ts). A crash between two steps repeats them all, and each done twice is done once.
  */
 import { pointedRevision } from '../../advisories/open.ts'
 import type { BlobStore } from '../../blobs/port.ts'
@@ -52,6 +52,7 @@ export async function keepScan(judged: Judged, digest: string, keeper: Keeper): 
     const expires = expiryOf(after, limits)
     if (!(await images.put(digest, fieldsOf(after), seen, { expires, ...(event ? { event } : {}) }))) continue
     if ((await pointedRevision(blobs)) !== after.revision) await images.matchAgain([digest])
+    else await images.follow([digest], after.revision)
     return
   }
   throw new LongshoreError(

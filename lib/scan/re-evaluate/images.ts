@@ -50,15 +50,22 @@ export async function reEvaluate(
       }
       const chunk = digests.slice(from, from + READ_AT_ONCE)
       const seen = await images.getMany(chunk)
+      const by = new Map<string, string[]>()
       await inParallel(chunk, env.limits.imagesInParallelMax, async (digest) => {
         try {
-          counts[await reEvaluateImage(digest, seen.get(digest), tenant, images, env)]++
+          const { outcome, revision } = await reEvaluateImage(digest, seen.get(digest), tenant, images, env)
+          counts[outcome]++
+          if (revision !== undefined) by.set(revision, [...(by.get(revision) ?? []), digest])
         } catch (thrown) {
           const error = asLongshoreError(thrown)
           if (error.retryable) counts.failed++
           env.log.warn('an image could not be matched anew', { digest, code: error.code, reason: error.message })
         }
       })
+      // As after a scan, but once for all of them: the pointer may have moved while they were judged.
+      const now = await pointedRevision(env.blobs)
+      for (const [revision, judged] of by)
+        await (revision === now ? images.follow(judged, revision) : images.matchAgain(judged))
     }
   } catch (thrown) {
     env.log.warn('a message goes back to its queue', { reason: asLongshoreError(thrown).message })
@@ -74,19 +81,19 @@ async function reEvaluateImage(
   tenant: string,
   images: ImageItems,
   env: Env,
-): Promise<Outcome> {
+): Promise<{ outcome: Outcome; revision?: string }> {
   const { blobs, clock, limits } = env
   let seen = first
   for (let n = 0; n < limits.imageWritesMax; n++) {
     const before = recordOf(seen?.fields)
-    if (!seen || !before) return 'gone'
+    if (!seen || !before) return { outcome: 'gone' }
     // After the item: what the pointer names now is at least as new as what any verdict in it was made by.
     const revision = await pointedRevision(blobs)
-    if (revision === undefined || before.revision === revision) return 'current'
+    if (revision === undefined || before.revision === revision) return { outcome: 'current', revision: before.revision }
     const database = await revisionOf(blobs, revision)
     const inventory = await loadImageByDigest(blobs, digest)
     // Read by another version of the analyzer: the next scan reads it anew.
-    if (!inventory) return 'gone'
+    if (!inventory) return { outcome: 'gone' }
     const judged = await judgeImage(before.image, inventory, database, env)
     if (judged.verdict.findings !== before.findings) {
       // What of its last event was told is only looked up for those that have another.
@@ -101,7 +108,8 @@ async function reEvaluateImage(
     if (before.set !== judged.entry.set) await publishSegment(judged.entry, { blobs, clock, tenant })
     const event = await changeEvent(digest, { before, seen, after, findings: judged.report.findings }, env)
     const expires = expiryOf(after, limits)
-    if (await images.put(digest, fieldsOf(after), seen, { expires, ...(event ? { event } : {}) })) return 'judged'
+    if (await images.put(digest, fieldsOf(after), seen, { expires, ...(event ? { event } : {}) }))
+      return { outcome: 'judged', revision }
     seen = await images.get(digest)
   }
   throw new LongshoreError('store-throttled', `the image ${digest} is being written by too many at once`)

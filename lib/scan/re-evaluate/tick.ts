@@ -6,13 +6,15 @@ import { asLongshoreError } from '../../errors.ts'
 import type { Environment, Invocation } from '../../job/environment.ts'
 import { leasesOf } from '../../job/leases.ts'
 import { compact } from '../package-index/compact.ts'
-import { indexedTenants, pass } from './pass.ts'
+import { followMarks, indexedTenants, pass } from './pass.ts'
 
 const LEASE = 're-evaluation'
 
 export interface Ticked {
   /** Images asked to be matched anew, when a revision is new. */
   images?: number
+  /** Images asked for because they were judged between two ticks. */
+  marked?: number
   /** Segments merged into bases. */
   merged: number
 }
@@ -30,6 +32,7 @@ export async function tick(
   try {
     const images = await pass(env)
     if (images !== undefined) ticked.images = images
+    ticked.marked = await followMarks(env)
   } catch (thrown) {
     failures.push(thrown)
   }

@@ -55,7 +55,7 @@ export function fleetWorld(fleet: Fleet, options: { seed: number; deathRate: num
   const queue = memoryQueue({ clock, visibilityTimeoutSeconds: 1_800 })
   const events = memoryEvents()
   const limits = { ...defaultLimits, ...options.limits }
-  const turns = steps(random.next, options.deathRate)
+  const turns = steps(random.next, options.deathRate, () => clock.now())
   let runs = 0
   /** A process of its own: what it keeps in memory dies with it. */
   const envOf = (stepped: <Port extends object>(port: Port) => Port): Environment => ({
@@ -129,6 +129,11 @@ export function fleetWorld(fleet: Fleet, options: { seed: number; deathRate: num
     events,
     nameOf,
     stored,
+    /** Time passes, and with it every function that would have run longer than it may. */
+    async pass(ms: number): Promise<void> {
+      await clock.advance(ms)
+      turns.endOlderThan(TIMEOUT_MS)
+    },
     prepare: async () => {
       for (const inventory of fleet.images)
         await saveImage(blobs, inventory, { digest: inventory.digest, platform: '' })

@@ -18,9 +18,14 @@ interface Living {
   name: string
   isDead: boolean
   die: () => void
+  /** How often it gets a turn: some are so slow that whole other tasks run between two of their calls. */
+  weight: number
+  begunAt: number
 }
 
-export function steps(next: () => number, deathRate: number) {
+const WEIGHTS = [1, 1, 0.2, 0.01]
+
+export function steps(next: () => number, deathRate: number, now: () => number) {
   let turns: Turn[] = []
   const living = new Set<Living>()
 
@@ -30,6 +35,13 @@ export function steps(next: () => number, deathRate: number) {
       if (!task.isDead) turns.push({ task, go: resolve })
     })
 
+  const kill = (task: Living): void => {
+    task.isDead = true
+    turns = turns.filter((other) => other.task !== task)
+    living.delete(task)
+    task.die()
+  }
+
   return {
     /** Begins a task; `run` gets a function that makes any port take turns. */
     begin(name: string, run: (stepped: <Port extends object>(port: Port) => Port) => Promise<unknown>): Task {
@@ -37,7 +49,8 @@ export function steps(next: () => number, deathRate: number) {
       const died = new Promise<boolean>((resolve) => {
         die = () => resolve(false)
       })
-      const task: Living = { name, isDead: false, die }
+      const weight = WEIGHTS[Math.floor(next() * WEIGHTS.length)] ?? 1
+      const task: Living = { name, isDead: false, die, weight, begunAt: now() }
       living.add(task)
       const stepped = <Port extends object>(port: Port): Port =>
         new Proxy(port, {
@@ -61,16 +74,20 @@ export function steps(next: () => number, deathRate: number) {
     async step(): Promise<boolean> {
       await new Promise(setImmediate)
       if (turns.length === 0) return false
-      const [chosen] = turns.splice(Math.floor(next() * turns.length), 1)
+      let left = next() * turns.reduce((sum, { task }) => sum + task.weight, 0)
+      const at = turns.findIndex(({ task }) => {
+        left -= task.weight
+        return left < 0
+      })
+      const [chosen] = turns.splice(Math.max(0, at), 1)
       if (!chosen) return false
-      if (next() < deathRate) {
-        const { task } = chosen
-        task.isDead = true
-        turns = turns.filter((other) => other.task !== task)
-        living.delete(task)
-        task.die()
-      } else chosen.go()
+      if (next() < deathRate) kill(chosen.task)
+      else chosen.go()
       return true
+    },
+    /** The platform ends a function at its timeout. */
+    endOlderThan(ms: number): void {
+      for (const task of living) if (now() - task.begunAt > ms) kill(task)
     },
   }
 }
