@@ -129,4 +129,10 @@ export const REGISTRY_LIMITS = {
     900,
     'A request of a dead worker may lie in buffers this long beyond its lease; then the tag it set is looked at again.',
   ),
+  referrersMax: limit(
+    1_000,
+    1,
+    100_000,
+    'Referrers of one image that are looked at; signatures of every build of a year are some hundreds.',
+  ),
 } as const

@@ -117,9 +117,15 @@ export class Client implements RegistryClient {
   }
 
   /** PUT of the same bytes again changes nothing: a manifest is its digest, a tag names the same digest as before. */
-  async putManifest(repository: string, reference: string, manifest: Manifest, options: CallOptions = {}) {
+  async putManifest(
+    repository: string,
+    reference: string,
+    manifest: Manifest,
+    options: CallOptions & { onSubject?: (digest: string) => void } = {},
+  ): Promise<void> {
+    const { onSubject, ...call } = options
     const what = this.#name(repository, reference)
-    await this.#within(options, what, async (options) => {
+    await this.#within(call, what, async (options) => {
       const answer = await this.connection.request(
         {
           method: 'PUT',
@@ -144,6 +150,8 @@ export class Client implements RegistryClient {
       const stored = answer.headers['docker-content-digest']
       if (typeof stored === 'string' && isDigest(stored) && !matches(manifest.bytes, stored))
         throw new LongshoreError('manifest-rejected', `${this.host} stored ${what} as ${stored}, not as the bytes sent`)
+      const subject = answer.headers['oci-subject']
+      if (typeof subject === 'string') onSubject?.(subject)
     })
   }
 

@@ -99,7 +99,13 @@ export interface RegistryClient {
   resolve(repository: string, reference: string, options?: CallOptions): Promise<Descriptor | undefined>
   /** Verified manifest. `reference` is a tag or a digest; a digest is checked against the bytes. */
   manifest(repository: string, reference: string, options?: CallOptions): Promise<Manifest>
-  putManifest(repository: string, reference: string, manifest: Manifest, options?: CallOptions): Promise<void>
+  /** `onSubject`: the registry took note of the manifest's subject by itself (`OCI-Subject`), and of which. */
+  putManifest(
+    repository: string,
+    reference: string,
+    manifest: Manifest,
+    options?: CallOptions & { onSubject?: (digest: string) => void },
+  ): Promise<void>
   hasBlob(repository: string, descriptor: Descriptor, options?: CallOptions): Promise<boolean>
   /**
    * The blob as a stream that ends only after size and digest were checked, and is destroyed with `digest-mismatch`,

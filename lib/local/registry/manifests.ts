@@ -32,7 +32,8 @@ interface ManifestDocument {
   subject?: Descriptor
 }
 
-export async function manifestRoute(call: Call, reference: string): Promise<Answer> {
+/** `referrers`: whether subjects are taken note of. */
+export async function manifestRoute(call: Call, reference: string, referrers: boolean): Promise<Answer> {
   if (!reference.includes(':') && !TAG.test(reference))
     throw new RegistryProblem('TAG_INVALID', `"${reference}" is not a tag`)
   if (reference.includes(':')) digestOf(reference)
@@ -41,7 +42,7 @@ export async function manifestRoute(call: Call, reference: string): Promise<Answ
     case 'HEAD':
       return read(call, reference)
     case 'PUT':
-      return put(call, reference)
+      return put(call, reference, referrers)
     case 'DELETE':
       return remove(call, reference)
     default:
@@ -72,7 +73,7 @@ async function remove(call: Call, reference: string): Promise<Answer> {
   return { status: 202, headers: { 'content-length': 0 } }
 }
 
-async function put(call: Call, reference: string): Promise<Answer> {
+async function put(call: Call, reference: string, referrers: boolean): Promise<Answer> {
   const bytes = await bodyOf(call.request, MANIFEST_BYTES_MAX)
   const mediaType = (call.request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
   const document = documentOf(bytes, mediaType)
@@ -96,7 +97,7 @@ async function put(call: Call, reference: string): Promise<Answer> {
     'docker-content-digest': digest,
     'content-length': 0,
   }
-  if (document.subject) headers['oci-subject'] = document.subject.digest
+  if (document.subject && referrers) headers['oci-subject'] = document.subject.digest
   return { status: 201, headers }
 }
 

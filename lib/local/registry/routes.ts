@@ -90,7 +90,7 @@ async function serve(world: World, call: Call, kind: Kind, reference: string): P
     case 'blob':
       return blobRoute(call, reference)
     case 'manifest':
-      return manifestRoute(call, reference)
+      return manifestRoute(call, reference, world.referrers)
   }
   if (call.method !== 'GET' && call.method !== 'HEAD')
     throw new RegistryProblem('UNSUPPORTED', `${call.method} is not possible here`)
