@@ -1,5 +1,5 @@
 /** Python: PEP 440, and below all of it the versions from before it, ordered as setuptools once did. */
-import { type Comparator, isNumeric, type Order, order, orderDigits, orderLists, orderText } from './order.ts'
+import { type Comparator, isDigit, isNumeric, type Order, order, orderDigits, orderLists, orderText } from './order.ts'
 
 interface Pep440 {
   epoch: string
@@ -63,12 +63,15 @@ function orderLocal(a: string[] | undefined, b: string[] | undefined): Order {
 
 const LEGACY_WORDS: Record<string, string> = { pre: 'c', preview: 'c', rc: 'c', '-': 'final-', dev: '@' }
 
-/** Words get a star and numbers are padded, so that plain text order does the rest; trailing zeros do not count. */
-function legacyKey(text: string): string {
+/**
+ * Words get a star and numbers are padded, so that plain text order of the parts does the rest; trailing zeros do not
+ * count. What stands between words and numbers is a part too.
+ */
+function legacyKey(text: string): string[] {
   const parts: string[] = []
-  for (const token of [...(text.match(/[0-9]+|[a-z]+|\.|-/g) ?? []), 'final']) {
-    if (token === '.') continue
-    if (isNumeric(token)) {
+  for (const token of [...text.split(/([0-9]+|[a-z]+|\.|-)/), 'final']) {
+    if (token === '' || token === '.') continue
+    if (isDigit(token.charCodeAt(0))) {
       parts.push(token.padStart(8, '0'))
       continue
     }
@@ -77,7 +80,7 @@ function legacyKey(text: string): string {
     while (parts.at(-1) === '00000000') parts.pop()
     parts.push(word)
   }
-  return parts.join('')
+  return parts
 }
 
 export const comparePypi: Comparator = (a, b) => {
@@ -85,7 +88,7 @@ export const comparePypi: Comparator = (a, b) => {
   const y = b.toLowerCase()
   const left = parse(x)
   const right = parse(y)
-  if (!left || !right) return left || right ? (left ? 1 : -1) : orderText(legacyKey(x), legacyKey(y))
+  if (!left || !right) return left || right ? (left ? 1 : -1) : orderLists(legacyKey(x), legacyKey(y), '', orderText)
   return (
     orderDigits(left.epoch, right.epoch) ||
     orderLists(left.release, right.release, '0', orderDigits) ||
