@@ -58,8 +58,10 @@ async function sweepOne(execution: ExecutionRecord, env: Environment): Promise<b
     if (overdue && leaseIsDead(execution, now, env.workersDeadBefore)) await resend(execution, env)
     return false
   }
-  // A page that was being submitted when the stop came may still show up in the index.
-  const settledAt = Math.max(execution.listedAt ?? 0, execution.lease) + env.limits.eventSettleSeconds * 1000
+  // A page that was being submitted when the stop came may still show up in the index; a listing that failed or handed over
+  // just before holds no lease any more, but has noted when.
+  const listedAt = Math.max(execution.listedAt ?? 0, execution.lease, execution.sentAt ?? 0)
+  const settledAt = listedAt + env.limits.eventSettleSeconds * 1000
   if (settledAt > now) return false
   const counts = await countChildren(execution, env)
   if (openCount(counts) > 0) return false

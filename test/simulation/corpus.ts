@@ -79,4 +79,32 @@ export const FOUND: readonly { found: string; script: Script }[] = [
       chaosMs: 300_000,
     },
   },
+  {
+    found: 'an execution stopped right after its listing had failed was closed before the index showed its child',
+    script: {
+      seed: 2_263_744,
+      platform: {
+        ...PLATFORM,
+        skewMs: 5_000,
+        lagMs: 10_000,
+        stopPollMs: 2_000,
+        images: 3,
+        visibilityMs: 120_000,
+        deadLettersMax: 1,
+        fanOutPageItems: 1,
+        narrow: false,
+        maxAttempts: 2,
+      },
+      people: [
+        { at: 83_085, do: 'bulk' },
+        { at: 196_970, do: 'stopExecution', n: 0 },
+      ],
+      faults: [
+        { after: 41, kind: 'throttled', ms: 6_752 },
+        { after: 22, kind: 'repeated', ms: 6_329 },
+        { after: 100, kind: 'failed', ms: 4_363 },
+      ],
+      chaosMs: 360_000,
+    },
+  },
 ]

@@ -336,6 +336,13 @@ export const MUTANTS: readonly Mutant[] = [
     12,
   ),
   mutant(
+    'an execution is closed at once when its listing has just failed',
+    'lib/job/execution-sweep.ts',
+    ', execution.lease, execution.sentAt ?? 0)',
+    ', execution.lease)',
+    2_263_744,
+  ),
+  mutant(
     'the sweep sends no fan-out again',
     'lib/job/execution-sweep.ts',
     'await resend(execution, env)\n    return false',
@@ -354,6 +361,6 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/schedule/due.ts',
     "const id = idOf('tick', policy.tenant, policy.id, String(instant))",
     "const id = idOf('tick', policy.tenant, policy.id, String(instant), String(now))",
-    440,
+    1382,
   ),
 ]
