@@ -8,14 +8,16 @@ it('an execution stopped right after its listing failed is not closed before the
   const tags = { v1: DIGEST, v2: `sha256:${'b'.repeat(64)}` }
   let resolved = 0
   let now = () => START
-  // Its second page cannot be listed; the index shows the child of the first one 20 s late.
+  // Its second page cannot be listed; the index shows the child of the first one 25 s late: the third item to be shown,
+  // after the execution and its claim.
+  const lags = [0, 0, 25_000]
   const world = createWorld({
     limits: { fanOutPageItems: 1 },
     registry: tagRegistry(
       { app: tags },
       { fail: () => (++resolved > 1 ? new LongshoreError('registry-unavailable', 'down') : undefined) },
     ),
-    store: () => asPort(new SimulatedStore({ now: () => now(), lagMs: () => 20_000, shared: false })),
+    store: () => asPort(new SimulatedStore({ now: () => now(), lagMs: () => lags.shift() ?? 0, shared: false })),
   })
   now = () => world.clock.now()
   const id = '01JD9W3Q4V5X6Y7Z8A9B0C1D2E'
