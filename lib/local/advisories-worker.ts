@@ -8,6 +8,7 @@ import { BUILT_FROM_KEY } from '../advisories/model.ts'
 import { sourceOf } from '../advisories/source-of.ts'
 import { diskBlobs } from '../blobs/disk.ts'
 import { readLimits } from '../config.ts'
+import { isOutdated } from './built-from.ts'
 import { writeDemoAdvisories } from './demo/advisories.ts'
 
 export interface AdvisoryWork {
@@ -27,9 +28,7 @@ if (!work.source) await writeDemoAdvisories(work.root, work.demo)
 const source = work.source ?? work.demo
 const fingerprint = await fingerprintOf(source)
 const before = Buffer.from((await blobs.get(BUILT_FROM_KEY)) ?? '').toString()
-// What `longshore advisories update` has built stays, until LONGSHORE_ADVISORIES names something else.
-const built = !work.source && before.startsWith('{')
-if (!built && (fingerprint === undefined || before !== fingerprint)) {
+if (isOutdated({ before, fingerprint, asked: work.source !== undefined })) {
   await buildRevision({
     source: sourceOf(source, readLimits(process.env)),
     blobs,
