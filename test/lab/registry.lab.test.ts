@@ -10,12 +10,12 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../lib/clock.ts'
 import { defaultLimits } from '../../lib/config.ts'
-import type { JobContext } from '../../lib/job/define.ts'
 import { createOpenRegistry } from '../../lib/oci/open.ts'
 import { parseReference } from '../../lib/oci/reference.ts'
 import { systemRandom } from '../../lib/random.ts'
 import { runReplicate } from '../../lib/replicate/job.ts'
 import { Secret } from '../../lib/secrets/port.ts'
+import { runOf } from '../replicate/run.ts'
 
 const { LONGSHORE_LAB, SRC = '', DST = '', BASIC = '', TOKEN = '', LAB_USER = '', LAB_PASS = '' } = process.env
 const skipped = LONGSHORE_LAB && SRC && DST ? '' : ' (skipped: LONGSHORE_LAB and the addresses of the lab are not set)'
@@ -44,18 +44,7 @@ async function replicate(source: string, target: string) {
   const { registry, repository, tag = 'latest' } = parseReference(source)
   const found = await (await open(registry)).resolve(repository, tag)
   if (!found) throw new Error(`${source} is not there: seed the lab`)
-  const context = {
-    image: { registry, repository, digest: found.digest },
-    log: { info: () => {}, warn: () => {} },
-    phase: () => {},
-    progress: () => {},
-    signal: new AbortController().signal,
-    clock: systemClock,
-    limits: defaultLimits,
-    registry: open,
-    checkpoint: undefined,
-    remainingMs: () => 600_000,
-  } as unknown as JobContext // the endings are not reached here
+  const { context } = runOf(registry, repository, found.digest, { registry: open, limits: defaultLimits })
   return (await runReplicate({ source, target }, context)).result
 }
 
