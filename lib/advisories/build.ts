@@ -106,8 +106,8 @@ export async function buildRevision(options: BuildOptions): Promise<BuildResult>
       `${source.name} gave no usable advisory record (${skipped.count} could not be read); the current revision stays`,
     )
   const files: RevisionFile[] = []
-  for (const ecosystem of spool.names())
-    for (const [file, bytes] of filesOf(ecosystem, intake.of(ecosystem), join)) {
+  for (const ecosystem of intake.ecosystems())
+    for (const [file, bytes] of filesOf(ecosystem, intake.take(ecosystem), join)) {
       await blobs.put(fileKey(file.sha256), bytes, { contentType: 'application/octet-stream' })
       files.push(file)
     }

@@ -1,6 +1,6 @@
 /**
  * Takes records in, whatever archive they come from, and decides which of one id counts: the newest, and of equals the
- * one that came first. What decides about it stays in memory, the record itself goes to the spool of each ecosystem.
+ * one that came first. What decides about it stays in memory; the records themselves go to the spool when they are many.
  */
 import { baseEcosystem } from './ecosystem.ts'
 import { type OsvProblem, type OsvRecord, readOsvRecord } from './osv.ts'
@@ -12,6 +12,12 @@ const EXAMPLES_MAX = 20
 
 /** One line of a spool. */
 type Line = [sequence: number, record: OsvRecord, matches: PreparedMatch[]]
+
+/**
+ * Lines that wait in memory before all of them go to the spool: about 2 KB each. A build of fewer writes nothing to
+ * the disk and reads nothing again.
+ */
+const HELD_MAX = 50_000
 
 /** Reads the bytes of one record. */
 export function readRecord(bytes: Buffer, eventsMax: number): OsvRecord | OsvProblem {
@@ -30,6 +36,8 @@ export class Intake {
   readonly newest = new Map<string, number>()
   readonly #spool: Spool
   readonly #now: number
+  readonly #held = new Map<string, Line[]>()
+  #heldCount = 0
   readonly #counted = new Map<string, { sequence: number; modified: number; live: boolean }>()
   #sequence = 0
 
@@ -56,9 +64,18 @@ export class Intake {
     const live = matches.length > 0
     const sequence = this.#sequence++
     this.#counted.set(record.id, { sequence, modified, live })
-    for (const [ecosystem, some] of byBase(matches))
-      this.#spool.write(ecosystem, JSON.stringify([sequence, record, some] satisfies Line))
+    for (const [ecosystem, some] of byBase(matches)) this.#hold(ecosystem, [sequence, record, some])
     return live ? sequence : undefined
+  }
+
+  #hold(ecosystem: string, line: Line): void {
+    const lines = this.#held.get(ecosystem)
+    if (lines) lines.push(line)
+    else this.#held.set(ecosystem, [line])
+    if (++this.#heldCount < HELD_MAX) return
+    for (const [name, held] of this.#held) for (const one of held) this.#spool.write(name, JSON.stringify(one))
+    this.#held.clear()
+    this.#heldCount = 0
   }
 
   /** Whether the record that was given this number is the one of its id. */
@@ -71,13 +88,22 @@ export class Intake {
     return size
   }
 
-  /** The records of one ecosystem that count, in the order of their ids. */
-  of(ecosystem: string): PreparedRecord[] {
+  /** Ecosystems, without releases, that have records. */
+  ecosystems(): string[] {
+    return [...new Set([...this.#spool.names(), ...this.#held.keys()])].sort()
+  }
+
+  /** The records of one ecosystem that count, in the order of their ids. They are given out once. */
+  take(ecosystem: string): PreparedRecord[] {
     const found: PreparedRecord[] = []
-    for (const text of this.#spool.read(ecosystem)) {
-      const [sequence, record, matches] = JSON.parse(text) as Line
+    for (const [sequence, record, matches] of this.#lines(ecosystem))
       if (this.counts(record.id, sequence)) found.push({ record, matches })
-    }
+    this.#held.delete(ecosystem)
     return found.sort((a, b) => (a.record.id < b.record.id ? -1 : 1))
+  }
+
+  *#lines(ecosystem: string): Generator<Line> {
+    for (const text of this.#spool.read(ecosystem)) yield JSON.parse(text) as Line
+    yield* this.#held.get(ecosystem) ?? []
   }
 }

@@ -480,15 +480,20 @@ describe('reading', () => {
 
 const SHARED = '../shared/vulndata'
 describe.runIf(existsSync(`${SHARED}/osv`))('the shared dumps', () => {
-  test('all 29,319 records build within 5 s, and a lookup costs microseconds', async () => {
+  test('all 29,319 records build in a few times the time of reading them', async () => {
+    const source = directorySource(`${SHARED}/osv`, defaultLimits)
+    let started = performance.now()
+    for (const ecosystem of await source.ecosystems())
+      for await (const { bytes } of source.records(ecosystem)) JSON.parse(bytes.toString('utf8'))
+    const reading = performance.now() - started
     const blobs = memoryBlobs()
-    const started = performance.now()
-    const result = await build(directorySource(`${SHARED}/osv`, defaultLimits), blobs, { enrichment: SHARED })
+    started = performance.now()
+    const result = await build(source, blobs, { enrichment: SHARED })
     const elapsed = performance.now() - started
     expect(result.skipped).toEqual({ count: 0, examples: [] })
     expect(result.records).toBeGreaterThan(28_900)
-    // Twice the budget: the machine is shared; bench/advisories.ts measures.
-    expect(elapsed).toBeLessThan(10_000)
+    // Unzipping and parsing alone is about a third of it; on a machine that is free that is 0.8 s. bench/advisories.ts measures.
+    expect(elapsed / reading).toBeLessThan(10)
     const database = await openAdvisories(blobs)
     const openssl = await database.lookup('Debian:12', 'openssl')
     expect(openssl.length).toBeGreaterThan(50)
