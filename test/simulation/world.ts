@@ -5,7 +5,7 @@
  */
 import { memoryBlobs } from '../../lib/blobs/memory.ts'
 import type { BlobStore } from '../../lib/blobs/port.ts'
-import type { Clock, Random } from '../../lib/clock.ts'
+import type { Random } from '../../lib/clock.ts'
 import { defaultLimits, type Limits } from '../../lib/config.ts'
 import { type ErrorCode, LongshoreError } from '../../lib/errors.ts'
 import type { DomainEvent } from '../../lib/events/port.ts'
@@ -13,10 +13,12 @@ import { type Environment, type Invocation, type JobTypes, silentLog } from '../
 import type { OpenRegistry } from '../../lib/oci/types.ts'
 import { memoryQueue } from '../../lib/queue/memory.ts'
 import type { Message, QueueDepth } from '../../lib/queue/port.ts'
-import type { Item, Store } from '../../lib/store/port.ts'
+import type { Item } from '../../lib/store/port.ts'
 import { Chance } from './chance.ts'
+import { Running } from './running.ts'
 import { EFFORT, type Fault, type Script } from './script.ts'
 import { SimulatedStore } from './store.ts'
+import { StorePort } from './store-port.ts'
 import { type Happening, Timeline } from './timeline.ts'
 
 export const START = Date.UTC(2026, 10, 22, 12)
@@ -53,7 +55,8 @@ export interface Watch {
   died(instance: Instance): void
 }
 
-const NEVER = new Promise<never>(() => {})
+/** What a dead function waits for. */
+export const NEVER = new Promise<never>(() => {})
 
 export class World {
   readonly chance: Chance
@@ -345,134 +348,3 @@ const THROTTLED: { [code in ErrorCode]?: ErrorCode } = {
   'store-unavailable': 'store-throttled',
   'registry-unavailable': 'registry-throttled',
 }
-
-class Running implements Instance {
-  readonly world: World
-  readonly role: Role
-  readonly number: number
-  readonly startedAt: number
-  readonly skewMs: number
-  readonly holds = new Map<string, number>()
-  readonly invocation: Invocation
-  readonly clock: Clock
-  dead = false
-  sent = 0
-  freezeAt = 0
-  thawAt = 0
-  killer: Happening | undefined
-  env: Environment = undefined as never
-  onDeath: () => void = () => {}
-
-  constructor(world: World, role: Role, number: number, timeoutMs: number) {
-    this.world = world
-    this.role = role
-    this.number = number
-    this.startedAt = world.now
-    const { skewMs } = world.script.platform
-    this.skewMs = skewMs === 0 ? 0 : world.chance.integer(-skewMs, skewMs)
-    const endsAt = world.now + timeoutMs
-    this.invocation = {
-      requestId: `request-${number}`,
-      remainingMs: () => endsAt - world.now,
-      timeoutMs,
-      stopFlags: new Map(),
-    }
-    this.clock = {
-      now: () => world.now + this.skewMs,
-      sleep: (ms, signal) => this.#sleep(ms, signal),
-    }
-  }
-
-  #sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    if (this.dead) return NEVER
-    return new Promise((resolve) => {
-      if (signal?.aborted) return resolve()
-      const wake = () => {
-        happening.cancel()
-        signal?.removeEventListener('abort', wake)
-        this.wake(resolve)
-      }
-      const happening = this.world.at(ms, wake)
-      signal?.addEventListener('abort', wake, { once: true })
-    })
-  }
-
-  wake(run: () => void): void {
-    if (this.dead) return
-    const { now } = this.world
-    if (now < this.freezeAt || now >= this.thawAt) run()
-    else this.world.at(this.thawAt - now + this.world.chance.integer(0, 50), () => this.wake(run))
-  }
-
-  end(): void {
-    this.dead = true
-    this.killer?.cancel()
-    this.world.alive.delete(this)
-  }
-}
-
-/** The store as one function reaches it. */
-class StorePort implements Store {
-  readonly #world: World
-  readonly #instance: Instance
-
-  constructor(world: World, instance: Instance) {
-    this.#world = world
-    this.#instance = instance
-  }
-
-  #call<T>(effort: number, what: string, details: unknown, effect: () => Promise<T>): Promise<T> {
-    return this.#world.call(this.#instance, effort, 'store-unavailable', what, details, effect)
-  }
-
-  get: Store['get'] = (key) => this.#call(EFFORT.change / 2, 'get', key, async () => this.#world.store.get(key))
-
-  getMany: Store['getMany'] = (keys) =>
-    keys.length === 0
-      ? Promise.resolve([])
-      : this.#call(EFFORT.change / 2, 'getMany', keys, async () => this.#world.store.getMany(keys))
-
-  // Asked a hundred times per sweep, mostly in vain: no closure, and one promise for all empty pages.
-  query: Store['query'] = (query) => {
-    const world = this.#world
-    if (world.passes(this.#instance, EFFORT.look)) {
-      const page = world.store.query(query)
-      return page.items.length === 0 ? EMPTY : Promise.resolve(page)
-    }
-    return world.retell(this.#instance, 'query', query, async () => world.store.query(query))
-  }
-
-  count: Store['count'] = (query) => {
-    const world = this.#world
-    if (world.passes(this.#instance, EFFORT.look)) {
-      const count = world.store.count(query)
-      return count === 0 ? ZERO : Promise.resolve(count)
-    }
-    return world.retell(this.#instance, 'count', query, async () => world.store.count(query))
-  }
-
-  put: Store['put'] = (item, condition) =>
-    this.#call(EFFORT.change, 'put', item, async () => {
-      const before = this.#world.store.read(item)
-      const after = this.#world.store.put(item, condition)
-      this.#world.watch.seen(this.#instance, before, after)
-    })
-
-  update: Store['update'] = (key, change, condition) =>
-    this.#call(EFFORT.change, 'update', { ...key, change, condition }, async () => {
-      const before = this.#world.store.read(key)
-      const after = this.#world.store.update(key, change, condition)
-      this.#world.watch.seen(this.#instance, before, after)
-      return after
-    })
-
-  delete: Store['delete'] = (key, condition) =>
-    this.#call(EFFORT.change, 'delete', key, async () => {
-      const before = this.#world.store.read(key)
-      this.#world.store.delete(key, condition)
-      this.#world.watch.seen(this.#instance, before, undefined)
-    })
-}
-
-const EMPTY: ReturnType<Store['query']> = Promise.resolve({ items: [] })
-const ZERO = Promise.resolve(0)
