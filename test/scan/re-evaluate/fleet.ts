@@ -58,7 +58,7 @@ export function fleetWorld(fleet: Fleet, options: { seed: number; deathRate: num
   const turns = steps(random.next, options.deathRate, () => clock.now())
   let runs = 0
   /** A process of its own: what it keeps in memory dies with it. */
-  const envOf = (stepped: <Port extends object>(port: Port) => Port): Environment => ({
+  const envOf = (stepped: <Port extends object>(port: Port) => Port): Environment & { queue: typeof queue } => ({
     store: stepped(store),
     blobs: stepped({ ...blobs }),
     queue: stepped(queue),

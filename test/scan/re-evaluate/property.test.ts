@@ -83,7 +83,15 @@ const revision = fc
     return byEcosystem
   })
 
-const fleets = fc.record({ images, revisions: fc.array(revision, { minLength: 2, maxLength: 4 }) })
+/** All different, or two or three that come again: what one says and the next takes back is the hard part. */
+const revisions = fc.oneof(
+  fc.array(revision, { minLength: 2, maxLength: 4 }),
+  fc
+    .array(revision, { minLength: 2, maxLength: 3 })
+    .chain((pool) => fc.array(fc.constantFrom(...pool), { minLength: 2, maxLength: 6 })),
+)
+
+const fleets = fc.record({ images, revisions })
 
 /** One life of a fleet; then everything comes to rest and is looked at. */
 async function live(fleet: Fleet, seed: number, deathRate: number): Promise<void> {
@@ -125,6 +133,7 @@ async function live(fleet: Fleet, seed: number, deathRate: number): Promise<void
     },
     () => random.next() < 0.2 && scan(Math.floor(random.next() * fleet.images.length)),
     () => flipped < fleet.revisions.length - 1 && flip(),
+    () => flipped < fleet.revisions.length - 1 && flip(),
     () => watch(world.tick()),
     () => watch(world.compact()),
     async () => {
@@ -134,9 +143,9 @@ async function live(fleet: Fleet, seed: number, deathRate: number): Promise<void
     () => world.pass(Math.floor(random.next() * 400_000)),
     () => random.next() < 0.3 && world.pass(4_000_000),
   ]
-  for (let n = 0; n < 40; n++) {
+  for (let n = 0; n < 50; n++) {
     await choices[Math.floor(random.next() * choices.length)]!()
-    for (let k = Math.floor(random.next() * 12); k > 0; k--) await turns.step()
+    for (let k = Math.floor(random.next() * 20); k > 0; k--) await turns.step()
     for (const i of fleet.images.keys()) {
       const seen = first.has(i) ? undefined : await world.stored(i)
       if (seen) first.set(i, await world.findingsIn(seen.reportKey))

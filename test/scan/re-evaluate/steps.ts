@@ -23,10 +23,14 @@ interface Living {
   begunAt: number
 }
 
-const WEIGHTS = [1, 1, 0.2, 0.01]
+const WEIGHTS = [
+  [1, 1, 1, 1],
+  [1, 1, 0.2, 0.01],
+]
 
 export function steps(next: () => number, deathRate: number, now: () => number) {
   let turns: Turn[] = []
+  const weights = WEIGHTS[Math.floor(next() * WEIGHTS.length)] ?? [1]
   const living = new Set<Living>()
 
   const turn = (task: Living): Promise<void> =>
@@ -49,7 +53,7 @@ export function steps(next: () => number, deathRate: number, now: () => number) 
       const died = new Promise<boolean>((resolve) => {
         die = () => resolve(false)
       })
-      const weight = WEIGHTS[Math.floor(next() * WEIGHTS.length)] ?? 1
+      const weight = weights[Math.floor(next() * weights.length)] ?? 1
       const task: Living = { name, isDead: false, die, weight, begunAt: now() }
       living.add(task)
       const stepped = <Port extends object>(port: Port): Port =>
