@@ -42,7 +42,7 @@ describe('merging the package index', () => {
       await publish(2)
       let calls = 0
       // The whole merge happens before the so many-th call of the reader.
-      const before =
+      const interrupted =
         <Args extends unknown[], Answer>(call: (...args: Args) => Promise<Answer>) =>
         async (...args: Args) => {
           if (calls++ === moment) await compact('main', ports)
