@@ -47,13 +47,9 @@ export function holderRoutes(app: Api, env: ApiEnvironment): void {
           .min(1)
           .max(512)
           .openapi({ description: 'Of the package; of an OS package also of its source' }),
-        ecosystem: z
-          .string()
-          .max(128)
-          .optional()
-          .openapi({
-            description: 'As advisories spell it: npm, Debian:12. Then an OS package is named by its source',
-          }),
+        ecosystem: z.string().max(128).optional().openapi({
+          description: 'As advisories spell it: npm, Debian:12. Then an OS package is named by its source',
+        }),
         ...paging,
       }),
     },

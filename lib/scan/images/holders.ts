@@ -1,5 +1,5 @@
 /** Which images hold a package, and which have a flaw: the package index names them, their newest reports say where. */
-import { packageKey } from '../../advisories/index.ts'
+import { packageKey } from '../../advisories/ecosystem.ts'
 import type { BlobStore } from '../../blobs/port.ts'
 import type { Clock } from '../../clock.ts'
 import type { Limits } from '../../config.ts'
