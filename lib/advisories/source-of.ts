@@ -1,4 +1,4 @@
-/** What LONGSHORE_ADVISORIES names: a folder, or an address that serves records as OSV's bucket does. */
+/** What LONGSHORE_ADVISORIES names: a folder, an address that serves records as OSV's bucket does, or a trivy.db. */
 import { randomUUID } from 'node:crypto'
 import { open as openFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,7 @@ import { LongshoreError } from '../errors.ts'
 import { Http } from '../net/http.ts'
 import { sendFollowing } from '../net/redirect.ts'
 import { type AdvisorySource, directorySource, type Listing } from './source.ts'
+import { trivyDbSource } from './trivy-db.ts'
 import { zipMembers } from './zip.ts'
 
 /** What our inventories can be matched against; OSV publishes many more. */
@@ -40,7 +41,8 @@ export const DOWNLOADED_ECOSYSTEMS = [
 export function sourceOf(text: string, limits: Limits): AdvisorySource {
   if (text === '')
     throw new LongshoreError('config-invalid', 'LONGSHORE_ADVISORIES is not set; name a folder or an https address')
-  return /^https?:\/\//.test(text) ? urlSource(text, limits) : directorySource(text, limits)
+  if (/^https?:\/\//.test(text)) return urlSource(text, limits)
+  return text.endsWith('.db') ? trivyDbSource(text) : directorySource(text, limits)
 }
 
 /** Records that have such an id are not asked for one by one; the archive has them. */

@@ -1,0 +1,128 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type AdvisoryDatabase, buildRevision, openAdvisories } from '../../lib/advisories/index.ts'
+import { sourceOf } from '../../lib/advisories/source-of.ts'
+import { eventsOf } from '../../lib/advisories/trivy-db.ts'
+import { memoryBlobs } from '../../lib/blobs/memory.ts'
+import { defaultLimits } from '../../lib/config.ts'
+import { LongshoreError } from '../../lib/errors.ts'
+
+/** Written by bbolt 1.3.6 itself, with the buckets of trivy-db's schema 2; 600 packages, so that there are branches. */
+const FIXTURE = gunzipSync(readFileSync(new URL('../fixtures/trivy/trivy.db.gz', import.meta.url)))
+
+let folder = ''
+let database: AdvisoryDatabase
+const build = async (bytes: Uint8Array) => {
+  const path = join(folder, 'trivy.db')
+  writeFileSync(path, bytes)
+  const blobs = memoryBlobs()
+  const result = await buildRevision({ source: sourceOf(path, defaultLimits), blobs, limits: defaultLimits })
+  return { result, database: await openAdvisories(blobs) }
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'longshore-trivy-'))
+  database = (await build(FIXTURE)).database
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const told = async (ecosystem: string, name: string) =>
+  (await database.lookup(ecosystem, name)).map(
+    ({ id, ranges }) =>
+      `${id} ${ranges.map(({ events }) => events.map(({ kind, version }) => kind[0] + version).join(' ')).join(' | ')}`,
+  )
+
+describe('a trivy.db', () => {
+  test('gives records of every distribution and language that is known here', async () => {
+    expect(database.sources.map(({ ecosystem }) => ecosystem)).toEqual([
+      'Alpine',
+      'Amazon Linux',
+      'Debian',
+      'Oracle Linux',
+      'PyPI',
+      'npm',
+    ])
+    expect(await told('Debian:12', 'openssl')).toEqual(['DEBIAN-CVE-2024-0001 i0 f3.0.13-1~deb12u1'])
+    expect(await told('Debian:11', 'openssl')).toEqual(['DEBIAN-CVE-2024-0001 i0 f1.1.1w-0+deb11u2'])
+    expect(await told('Debian:12', 'zlib')).toEqual(['DEBIAN-CVE-2024-0002 i0'])
+    expect(await told('Alpine:v3.19', 'musl')).toEqual(['ALPINE-CVE-2024-0003 i0 f1.2.4-r3'])
+    expect(await told('Oracle Linux:9', 'bash')).toEqual([
+      'ORACLELINUX-CVE-2024-0004 i0 f5.1.8-6.el9 | i0 f5.1.8-9.el9',
+    ])
+    expect(await told('Amazon Linux:2', 'curl')).toEqual(['AMAZONLINUX-CVE-2024-0005 i0 f7.61.1-12.amzn2'])
+    expect(await told('npm', 'lodash')).toEqual(['NPM-CVE-2021-23337 i0 f4.17.21'])
+    expect(await told('npm', 'odd')).toEqual(['NPM-GHSA-aaaa-bbbb-cccc i1.0.0 f1.2.3 | i2.0.0 l2.1.0 | i3.0.0 l3.0.0'])
+    expect(await told('PyPI', 'django')).toEqual(['PYPI-CVE-2024-0006 i4.2 f4.2.8'])
+    expect(database.covers('Red Hat')).toBe(false)
+  })
+
+  test('gives all packages of a bucket that has branches, with what is known of their flaws', async () => {
+    for (const i of [0, 1, 299, 300, 599])
+      expect(await told('Debian:12', `package-${String(i).padStart(4, '0')}`)).toEqual([
+        `DEBIAN-CVE-2023-${10_000 + (i % 300)} i0 f1.${i}-1`,
+      ])
+    expect(await database.details('Debian', 'DEBIAN-CVE-2023-10299')).toMatchObject({ title: 'flaw 299' })
+    expect(await database.details('Debian', 'DEBIAN-CVE-2024-0001')).toMatchObject({
+      aliases: ['CVE-2024-0001'],
+      title: 'openssl: a flaw',
+      severities: [{ type: 'CVSS_V3', score: 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H' }],
+      url: 'https://example.test/1',
+      published: '2024-01-02T03:04:05.000Z',
+    })
+    expect(await database.details('Amazon Linux', 'AMAZONLINUX-CVE-2024-0005')).toMatchObject({ label: 'CRITICAL' })
+  })
+
+  test.each([
+    ['nothing', new Uint8Array()],
+    ['text', Buffer.from('SQLite format 3\0'.repeat(1_000))],
+    ['one page', FIXTURE.subarray(0, 4_096)],
+    ['two pages', FIXTURE.subarray(0, 8_192)],
+    ['half of one', FIXTURE.subarray(0, FIXTURE.length >> 1)],
+  ])('that is %s is refused by a coded error', async (_, bytes) => {
+    await expect(build(bytes)).rejects.toMatchObject({ code: 'advisories-invalid' })
+  })
+
+  test('with damage anywhere is read or refused, in bounded time', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(FIXTURE.length - 1),
+        fc.uint8Array({ minLength: 1, maxLength: 12 }),
+        async (at, noise) => {
+          const copy = Buffer.from(FIXTURE)
+          copy.set(noise.subarray(0, copy.length - at), at)
+          try {
+            await build(copy)
+          } catch (error) {
+            expect(error).toBeInstanceOf(LongshoreError)
+          }
+        },
+      ),
+      { numRuns: 25, seed: 9 },
+    )
+  })
+})
+
+test.each([
+  ['<4.17.21', 'i0 f4.17.21'],
+  ['>= 1.0.0, < 1.2.3', 'i1.0.0 f1.2.3'],
+  ['>=1.0.0 <=1.2.3', 'i1.0.0 l1.2.3'],
+  ['= 1.2.3', 'i1.2.3 l1.2.3'],
+  ['1.2.3', 'i1.2.3 l1.2.3'],
+  ['>=2.0', 'i2.0'],
+  ['', 'i0'],
+])('the expression "%s" is %s', (expression, events) => {
+  expect(
+    eventsOf(expression)!
+      .flatMap((one) => Object.entries(one))
+      .map(([kind, version]) => kind[0] + String(version))
+      .join(' '),
+  ).toBe(events)
+})
+
+test.each(['^1.0.0', '~> 2.1', '>=1 | <2', '<>'])('the expression "%s" is not guessed at', (expression) => {
+  expect(eventsOf(expression)).toBeUndefined()
+})
