@@ -3,7 +3,9 @@ import { resolve } from 'node:path'
 import { buildRevision } from '../advisories/build.ts'
 import { BUILT_FROM_KEY } from '../advisories/model.ts'
 import { sourceOf } from '../advisories/source-of.ts'
+import { trivyDbSource } from '../advisories/trivy-db.ts'
 import { readLimits } from '../config.ts'
+import { LongshoreError } from '../errors.ts'
 import { defineCommand } from './command.ts'
 import { dataBlobs, dataOption } from './data.ts'
 
@@ -21,6 +23,11 @@ export const advisoriesUpdate = defineCommand({
       value: 'URL|DIR',
       help: "Holds <Ecosystem>/all.zip as OSV publishes them; else LONGSHORE_ADVISORIES, else OSV's own bucket.",
     },
+    'trivy-db': {
+      type: 'string',
+      value: 'FILE',
+      help: 'A trivy.db to be read instead, where OSV is out of reach.',
+    },
     enrichment: {
       type: 'string',
       value: 'DIR',
@@ -36,13 +43,16 @@ export const advisoriesUpdate = defineCommand({
   ],
   async run(given, { env, out, err }) {
     const limits = readLimits(env)
-    const from = placeOf(given.from ?? env.LONGSHORE_ADVISORIES ?? PUBLIC_BUCKET)
+    const trivyDb = given['trivy-db']
+    if (trivyDb !== undefined && given.from !== undefined)
+      throw new LongshoreError('malformed-request', '--from and --trivy-db each name the one source; give one of them')
+    const from = placeOf(trivyDb ?? given.from ?? env.LONGSHORE_ADVISORIES ?? PUBLIC_BUCKET)
     const enrichment = given.enrichment ?? env.LONGSHORE_ENRICHMENT
     const blobs = dataBlobs(given.data, env)
     const say = given.quiet ? () => {} : err
     say(`reading ${from}`)
     const result = await buildRevision({
-      source: sourceOf(from, limits),
+      source: trivyDb === undefined ? sourceOf(from, limits) : trivyDbSource(from),
       blobs,
       ...(enrichment ? { enrichment: resolve(enrichment) } : {}),
       limits,

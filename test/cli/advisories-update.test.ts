@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openAdvisories } from '../../lib/advisories/index.ts'
 import { BUILT_FROM_KEY } from '../../lib/advisories/model.ts'
@@ -47,6 +48,16 @@ describe('longshore advisories update', () => {
     expect(JSON.parse(out)).toMatchObject({ records: 1, ecosystems: ['npm'], skipped: { count: 0 } })
   })
 
+  test('takes a trivy.db by an option of its own, whatever its name, and no second source', async () => {
+    const file = join(folder, 'copy-of-trivy')
+    writeFileSync(file, gunzipSync(readFileSync(new URL('../fixtures/trivy/trivy.db.gz', import.meta.url))))
+    const words = ['advisories', 'update', '--trivy-db', file, '--data', folder]
+    expect(await longshore(words)).toMatchObject({ code: 0 })
+    const database = await openAdvisories(diskBlobs(join(folder, 'blobs')))
+    expect(await database.lookup('Amazon Linux:2', 'curl')).toHaveLength(1)
+    expect(await longshore([...words, '--from', folder])).toMatchObject({ code: 2, out: '' })
+  })
+
   test('that fails leaves the revision before, says why and ends with the code of the error', async () => {
     using world = dumps({ npm: dump(record('A', 'npm', 'a', '1')) })
     const words = ['advisories', 'update', '--from', world.directory, '--data', folder]
@@ -86,7 +97,15 @@ describe('arguments', () => {
   test('every option stands in the help of its command', async () => {
     const { code, out } = await longshore(['advisories', 'update', '--help'])
     expect(code).toBe(0)
-    for (const option of ['--from URL|DIR', '--enrichment DIR', '--data DIR', '--json', '--quiet', '--help'])
+    for (const option of [
+      '--from URL|DIR',
+      '--trivy-db FILE',
+      '--enrichment DIR',
+      '--data DIR',
+      '--json',
+      '--quiet',
+      '--help',
+    ])
       expect(out).toContain(option)
   })
 
