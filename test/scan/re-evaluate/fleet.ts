@@ -208,5 +208,3 @@ export function fleetWorld(fleet: Fleet, options: { seed: number; deathRate: num
     },
   }
 }
-
-export type FleetWorld = ReturnType<typeof fleetWorld>

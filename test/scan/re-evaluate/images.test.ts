@@ -9,7 +9,7 @@ import { ANALYZER_VERSION, type ImageInventory } from '../../../lib/scan/model.t
 import { reEvaluate } from '../../../lib/scan/re-evaluate/images.ts'
 import type { Store } from '../../../lib/store/port.ts'
 import { record } from '../../advisories/dumps.ts'
-import { fleetWorld } from './fleet.ts'
+import { type Fleet, fleetWorld } from './fleet.ts'
 import type { Task } from './steps.ts'
 
 const digest = (n: number) => `sha256:${String(n).padStart(64, '0')}`
@@ -24,15 +24,17 @@ const imageOf = (n: number, name: string, version: string): ImageInventory => ({
 })
 
 /** Images of `left`, `right` and `up`; advisories that know `left`, then another fix for it, then `right` as well. */
-async function fleet() {
+async function fleet(
+  revisions: Fleet['revisions'] = [
+    { npm: [record('GHSA-left', 'npm', 'left', '2.0.0')] },
+    { npm: [record('GHSA-left', 'npm', 'left', '0.5.0')] },
+    { npm: [record('GHSA-left', 'npm', 'left', '0.5.0'), record('GHSA-right', 'npm', 'right', '2.0.0')] },
+  ],
+) {
   const world = fleetWorld(
     {
       images: [imageOf(1, 'left', '1.0.0'), imageOf(2, 'right', '1.0.0'), imageOf(3, 'up', '1.0.0')],
-      revisions: [
-        { npm: [record('GHSA-left', 'npm', 'left', '2.0.0')] },
-        { npm: [record('GHSA-left', 'npm', 'left', '0.5.0')] },
-        { npm: [record('GHSA-left', 'npm', 'left', '0.5.0'), record('GHSA-right', 'npm', 'right', '2.0.0')] },
-      ],
+      revisions,
     },
     { seed: 1, deathRate: 0 },
   )
@@ -104,6 +106,20 @@ describe('a new revision', () => {
     const after = (await world.stored(0))!
     expect(after).toMatchObject({ revision: before.revision, reportKey: before.reportKey, history: before.history })
     expect(Object.keys(after.names)).toContain('registry.test/team/late:1')
+  })
+
+  test('that comes and goes between two ticks leaves no verdict of its own behind', async () => {
+    const left = (fixed: string) => ({ npm: [record('GHSA-left', 'npm', 'left', fixed)] })
+    const { world, ends } = await fleet([left('2.0.0'), left('0.5.0'), left('9.0.0'), left('0.5.0')])
+    await ends(world.flip(1))
+    await ends(world.tick())
+    // The pointer moves on before the image is judged, and back after it: no tick sees it there.
+    await ends(world.flip(2))
+    await ends((await world.consume())!)
+    expect(await world.stored(0)).toMatchObject({ summary: { Unknown: 1 } })
+    await ends(world.flip(3))
+    await world.rest()
+    expect(await world.stored(0)).toMatchObject({ summary: { Unknown: 0 } })
   })
 
   test('brings nobody back who was forgotten', async () => {
