@@ -73,9 +73,10 @@ const WRAPPERS = new Set(['echo', 'root', 'tuxcare'])
 
 /** The comparator of an ecosystem, its release suffix ignored (`Debian:12`), or undefined when we know none. */
 export function comparatorOf(ecosystem: string): Comparator | undefined {
-  const [base = '', inner] = ecosystem.split(':', 2).map((part) => part.trim().toLowerCase())
-  const wrapped = WRAPPERS.has(base) && inner !== undefined ? COMPARATORS.get(inner) : undefined
-  return wrapped ?? COMPARATORS.get(base)
+  const colon = ecosystem.indexOf(':')
+  const base = (colon < 0 ? ecosystem : ecosystem.slice(0, colon)).trim().toLowerCase()
+  const inner = colon >= 0 && WRAPPERS.has(base) ? comparatorOf(ecosystem.slice(colon + 1)) : undefined
+  return inner ?? COMPARATORS.get(base)
 }
 
 /**
