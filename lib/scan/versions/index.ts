@@ -71,11 +71,16 @@ const COMPARATORS: ReadonlyMap<string, Comparator> = new Map(
 /** Publishers of patched packages of other ecosystems, which stand after their name: `TuxCare:Alpine:v3.16`. */
 const WRAPPERS = new Set(['echo', 'root', 'tuxcare'])
 
+function baseOf(ecosystem: string): string {
+  const colon = ecosystem.indexOf(':')
+  return (colon < 0 ? ecosystem : ecosystem.slice(0, colon)).trim().toLowerCase()
+}
+
 /** The comparator of an ecosystem, its release suffix ignored (`Debian:12`), or undefined when we know none. */
 export function comparatorOf(ecosystem: string): Comparator | undefined {
   const colon = ecosystem.indexOf(':')
-  const base = (colon < 0 ? ecosystem : ecosystem.slice(0, colon)).trim().toLowerCase()
-  const inner = colon >= 0 && WRAPPERS.has(base) ? comparatorOf(ecosystem.slice(colon + 1)) : undefined
+  const base = baseOf(ecosystem)
+  const inner = colon >= 0 && WRAPPERS.has(base) ? COMPARATORS.get(baseOf(ecosystem.slice(colon + 1))) : undefined
   return inner ?? COMPARATORS.get(base)
 }
 
