@@ -83,6 +83,10 @@ export class SourceMemory implements Disposable {
       }
       const kept: Kept = { format: FORMAT, source: this.#source.name, archives }
       await this.#blobs.put(MEMORY_KEY, JSON.stringify(kept), { contentType: 'application/json' })
+      // A build that reads them just now downloads its archive instead.
+      const used = new Set(Object.values(archives))
+      for (const sha256 of Object.values((await this.#before) ?? {}))
+        if (!used.has(sha256)) await this.#blobs.delete(archiveKey(sha256))
     } catch (error) {
       this.#log(`the next build downloads everything: ${error instanceof Error ? error.message : error}`)
     }

@@ -117,6 +117,16 @@ describe('a source that lists its changes', () => {
     expect(asked()).toContain('npm/all.zip')
   })
 
+  test('is remembered once: what was read the time before last is deleted', async () => {
+    const { files, blobs, build } = await world()
+    const kept = async () => (await blobs.list('advisories/sources/')).map(({ key }) => key)
+    const before = await kept()
+    publish(files, 'npm', [NPM[0]!, record('B', 'npm', 'b', '2', at(9)), NPM[2]!])
+    await build()
+    const after = await kept()
+    expect([before.length, after.length, after.filter((key) => before.includes(key)).length]).toEqual([2, 2, 1])
+  })
+
   test('is read from its archive when what was kept is damaged', async () => {
     const { asked, blobs, build, first } = await world()
     for (const { key } of await blobs.list('advisories/sources/')) await blobs.put(key, 'damaged')
