@@ -95,6 +95,27 @@ const neverUsed = {
   },
 }
 
+/**
+ * Every schema of zod can describe itself as JSON Schema, which only the API does (OpenAPI). Workers check with them: the
+ * descriptions are left out there, the rest of each module stays.
+ */
+const noJsonSchema = {
+  name: 'no-json-schema',
+  setup(build) {
+    build.onLoad(
+      { filter: /zod[\\/]v4[\\/]core[\\/](?:to-json-schema|json-schema-processors)\.js$/ },
+      async ({ path }) => {
+        const source = await readFile(path, 'utf8')
+        const contents = source.replace(
+          /^export const (\w+(?:Processor|JSONSchemaMethod)) = [\s\S]*?\n};\n/gm,
+          'export const $1 = () => undefined;\n',
+        )
+        return { contents, loader: 'js' }
+      },
+    )
+  },
+}
+
 /** Every limit says why it is what it is, which is for the readers of docs/limits.md; a function needs the numbers. */
 const limitsWithoutReasons = {
   name: 'limits-without-reasons',
@@ -119,12 +140,11 @@ export async function build({ local = true } = {}) {
     metafile: true,
     write: false,
   }
-  const [cloud, stack] = await Promise.all([
+  const functions = readdirSync(join(root, 'functions')).filter((name) => name.endsWith('.ts'))
+  const forCloud = (names, ...more) =>
     esbuild({
       ...common,
-      entryPoints: readdirSync(join(root, 'functions'))
-        .filter((name) => name.endsWith('.ts'))
-        .map((name) => join(root, 'functions', name)),
+      entryPoints: names.map((name) => join(root, 'functions', name)),
       outdir: join(root, 'dist/functions'),
       format: 'cjs',
       minify: true,
@@ -140,8 +160,16 @@ export async function build({ local = true } = {}) {
         versionOnly,
         neverUsed,
         limitsWithoutReasons,
+        ...more,
       ],
-    }),
+    })
+  const isApi = (name) => name === 'api.ts'
+  const [api, workers, stack] = await Promise.all([
+    forCloud(functions.filter(isApi)),
+    forCloud(
+      functions.filter((name) => !isApi(name)),
+      noJsonSchema,
+    ),
     local &&
       esbuild({
         ...common,
@@ -160,14 +188,14 @@ export async function build({ local = true } = {}) {
   ])
   // The handlers are CommonJS inside a package of ES modules.
   const scope = { path: join(root, 'dist/functions/package.json'), contents: Buffer.from('{"type":"commonjs"}\n') }
-  const sizes = {
-    path: join(root, 'dist/functions.json'),
-    contents: Buffer.from(JSON.stringify(cloud.metafile.outputs)),
-  }
-  await Promise.all([...cloud.outputFiles, ...(stack ? stack.outputFiles : []), scope, sizes].map(replace))
+  const metafile = { outputs: { ...api.metafile.outputs, ...workers.metafile.outputs } }
+  const sizes = { path: join(root, 'dist/functions.json'), contents: Buffer.from(JSON.stringify(metafile.outputs)) }
+  await Promise.all(
+    [...api.outputFiles, ...workers.outputFiles, ...(stack ? stack.outputFiles : []), scope, sizes].map(replace),
+  )
   // Ends esbuild's own process: what starts from here on is one Node process.
   await stop()
-  return cloud
+  return { metafile }
 }
 
 /** Whole or not at all, and untouched when equal: another instance may be reading it just now. */

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { readLimits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { SEVERITIES, type Severity } from '../glossary.ts'
+import { tellAge } from '../report/age.ts'
 import { FORMATS, selectFindings } from '../report/index.ts'
 import type { Report } from '../report/model.ts'
 import { applyExceptions } from '../scan/exceptions/apply.ts'
@@ -70,7 +71,8 @@ export const scan = defineCommand({
     if (warning) err(`warning: ${warning}`)
     const { image, inventory } = await readInput(operand, { env, limits, blobs, platform, tell })
     const built = await buildReport({ image, inventory, database, ownedJudged: limits.ownedPackagesJudged === 1 })
-    const judged = applyExceptions(built, rules, Date.now())
+    const now = Date.now()
+    const judged = tellAge(applyExceptions(built, rules, now), now, limits.advisoriesAgeDaysMax)
     const text = format.write(
       selectFindings(judged, { fixable: given.fixable === true, ...(severity ? { severity } : {}) }),
     )

@@ -8,6 +8,7 @@ import { tellAge } from '../report/age.ts'
 import { FORMATS, fileName, HTML_POLICY, readReport, type Selection, selectFindings } from '../report/index.ts'
 import { applyExceptions } from '../scan/exceptions/apply.ts'
 import { storedRules } from '../scan/exceptions/stored.ts'
+import { loadVex } from '../scan/inventories.ts'
 import { type ApiEnvironment, badQuery } from './server.ts'
 
 /** Bytes; what is larger goes gzipped to those who take it. */
@@ -61,9 +62,12 @@ export async function answerReport(
   { format, selection }: ReturnType<typeof readReportQuery>,
   env: ApiEnvironment,
 ): Promise<never> {
-  const rules = await storedRules(env.store, env.tenantOf(c.req.raw))
+  const tenant = env.tenantOf(c.req.raw)
+  const stored = readReport(content)
+  // What people say goes before what documents say.
+  const rules = await Promise.all([storedRules(env.store, tenant), loadVex(env.blobs, tenant, stored.digest)])
   const now = env.clock.now()
-  const judged = applyExceptions(readReport(content), rules, now)
+  const judged = applyExceptions(stored, rules.flat(), now)
   const report = selectFindings(tellAge(judged, now, env.limits.advisoriesAgeDaysMax), selection)
   const hint = ', or for a part with severity= or fixable=true'
   return answerText(c, format.write(report), 'this report', hint, env, {

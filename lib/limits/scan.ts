@@ -170,6 +170,12 @@ export const SCAN_LIMITS = {
     536_870_912,
     'An SBOM file given to the command: 200,000 packages are about 120 MB. Parsed in memory, JSON takes five times as much.',
   ),
+  vexDocumentsMax: limit(
+    20,
+    1,
+    1_000,
+    'VEX documents beside one image that are read; a publisher has one, kept up to date. Each is two requests.',
+  ),
   sbomDepthMax: limit(32, 1, 1_000, 'Components inside components; real SBOMs nest an application and its libraries.'),
   archiveEntriesMax: limit(
     200_000,

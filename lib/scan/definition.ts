@@ -4,7 +4,7 @@ import { defineJob } from '../job/define.ts'
 import { parseReference } from '../oci/reference.ts'
 import { referenceSchema } from '../oci/reference-schema.ts'
 import { notAPlatform, PLATFORM_PATTERN } from './platform.ts'
-import { scanMany } from './policy.ts'
+import { besideImage, scanMany } from './policy.ts'
 
 const params = z.strictObject({
   image: referenceSchema.describe('The image to scan: registry/repository:tag'),
@@ -13,6 +13,7 @@ const params = z.strictObject({
     .regex(PLATFORM_PATTERN, notAPlatform)
     .optional()
     .describe('Which image of a multi-platform index; default linux/amd64'),
+  ...besideImage,
 })
 
 export type ScanParams = z.infer<typeof params>

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { BlobStore } from '../blobs/port.ts'
+import type { ExceptionRule } from './exceptions/model.ts'
 import { ANALYZER_VERSION, type ImageInventory, type LayerInventory } from './model.ts'
 
 /** 200,000 packages are about 60 MB of JSON; an inventory of our own is never larger. */
@@ -71,3 +72,13 @@ export async function saveImage(
     contentType: 'application/json',
   })
 }
+
+/** What VEX documents beside an image say, by tenant: another one's registry has no say in it. */
+const vexKey = (tenant: string, digest: string) => `${keyOf('vex', tenant, digest)}.json.gz`
+
+export const saveVex = (blobs: BlobStore, tenant: string, digest: string, rules: readonly ExceptionRule[]) =>
+  save(blobs, vexKey(tenant, digest), rules)
+
+/** Empty when no scan of the image has looked for any. */
+export const loadVex = async (blobs: BlobStore, tenant: string, digest: string): Promise<ExceptionRule[]> =>
+  (await load<ExceptionRule[]>(blobs, vexKey(tenant, digest))) ?? []

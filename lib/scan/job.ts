@@ -19,6 +19,7 @@ import { mergeLayers } from './merge.ts'
 import { ANALYZER_VERSION, type ImageInventory } from './model.ts'
 import { parsePlatform } from './platform.ts'
 import { readLayers } from './read-layers.ts'
+import { pushSbom, takeVex } from './referrers.ts'
 import { findSubject } from './target.ts'
 
 /** The first advisory revision takes a minute to build; a scan looks again after this long. */
@@ -45,6 +46,9 @@ export async function runScan(params: ScanParams, context: JobContext): Promise<
 
   context.phase('report')
   await keepScan(judged, inventory.digest, context)
+  const isImage = inventory.kind === 'image'
+  if (params.vex && isImage) await takeVex(inventory, context)
+  const sbom = params.sbom && isImage ? await pushSbom(inventory, context) : undefined
   log.info(summaryLine(report))
   for (const gap of report.gaps.slice(0, 10)) log.warn(`not seen: ${gap}`)
   return {
@@ -58,6 +62,7 @@ export async function runScan(params: ScanParams, context: JobContext): Promise<
       fixable: report.fixable,
       packages: report.packages.length,
       layers: { total: inventory.layers.length, reused },
+      ...(sbom === undefined ? {} : { sbom }),
     },
     reportKey: verdict.reportKey,
   }
