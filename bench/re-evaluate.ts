@@ -213,21 +213,28 @@ const publish = (fixed: string, hot: number) =>
 const first = await publish('1.0-1', BASES)
 const keeper = { images: imageItems(env, 'bench'), blobs, clock: systemClock, limits: defaultLimits, tenant: 'bench' }
 const scans: number[] = []
+/** What a scan of a known digest does once it runs. */
+async function rescan(n: number): Promise<number> {
+  const at = performance.now()
+  const known = (await loadImageByDigest(blobs, sha('d', n)))!
+  const database = await revisionOf(blobs, first.revision)
+  await keepScan(await judgeImage(`registry.example/team/app${n}:1`, known, database, env), known.digest, keeper)
+  return performance.now() - at
+}
 for (let n = 0; n < STORED; n++) {
   const inventory = inventoryOf(n)
   const hot = `hot${n % BASES}`
   inventory.packages[0] = { ...inventory.packages[0]!, name: `lib${hot}`, source: { name: hot, version: '1.0-1' } }
   await saveImage(blobs, inventory, { digest: inventory.digest, platform: '' })
-  at = performance.now()
-  const known = (await loadImageByDigest(blobs, inventory.digest))!
-  const database = await revisionOf(blobs, first.revision)
-  await keepScan(await judgeImage(`registry.example/team/app${n}:1`, known, database, env), known.digest, keeper)
-  scans.push(performance.now() - at)
+  scans.push(await rescan(n))
 }
 say(
-  'rescan of a stored inventory of 321 packages, median',
-  `${ms(median(scans))} with its report, item and index segment`,
+  'first scan of a stored inventory of 321 packages, median',
+  `${ms(median(scans))} with report, item and index segment`,
 )
+scans.length = 0
+for (let n = 0; n < STORED; n++) scans.push(await rescan(n))
+say('rescan of it, median', `${ms(median(scans))} with report and item`)
 await tick(env, { ...invocation, requestId: 'tick-0' })
 for (;;) {
   const [message] = await queue.receive(RE_EVALUATE, { max: 1, waitSeconds: 0 })
