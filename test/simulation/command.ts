@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { bundleSimulator } from './bundle.ts'
 import { runFleet } from './fleet.ts'
-import { replayLine, summaryLine } from './summary.ts'
+import { replayLine, type Summary, summaryLine } from './summary.ts'
 
 /** Of as many violations as a screen holds. */
 const SHOWN_MAX = 20
@@ -31,6 +31,15 @@ export async function simulate(root: string, args: string[]): Promise<number> {
   const from = whole(values.from, 'from')
   const bundle = await bundleSimulator(root)
   let toldAt = 0
+  // A violation is told when it is met: whoever waits for a million histories need not wait for their end.
+  const told = new Set<number>()
+  const tell = (so: Summary) => {
+    for (const { seed, text } of so.violations) {
+      if (told.has(seed) || told.size >= SHOWN_MAX) continue
+      told.add(seed)
+      console.log(`${replayLine(seed)}   # ${text}`)
+    }
+  }
   try {
     const summary = await runFleet({
       path: bundle.path,
@@ -39,12 +48,13 @@ export async function simulate(root: string, args: string[]): Promise<number> {
       threads: values.trace ? 1 : whole(values.threads, 'threads'),
       trace: values.trace,
       progress: (so) => {
+        tell(so)
         if (performance.now() - toldAt < 5_000 || so.seeds === seeds) return
         toldAt = performance.now()
         console.log(`${so.seeds} of ${seeds} histories, ${so.violations.length} with a violation`)
       },
     })
-    for (const { seed, text } of summary.violations.slice(0, SHOWN_MAX)) console.log(`${replayLine(seed)}   # ${text}`)
+    tell(summary)
     if (summary.violations.length > SHOWN_MAX) console.log(`... and ${summary.violations.length - SHOWN_MAX} more`)
     console.log(summaryLine(summary))
     return summary.violations.length > 0 ? 1 : 0

@@ -87,7 +87,10 @@ export class Measures {
     this.#recovered.delete(id)
     const { stillborn, frozen } = world.script.platform
     // A frozen function holds its place in the pool, a stillborn one takes the message along.
-    if (!recovered || world.troubleAt > recovered.leaseEnd || stillborn > 0 || frozen > 0) return
+    // And a sweep that is killed between recovery and message is the case of a lost message; the lease is of another clock.
+    if (!recovered || world.troubleAt + this.#slackMs() > recovered.leaseEnd || stillborn > 0 || frozen > 0) return
+    // A message that died of the same killed workers comes again a minute later, on purpose, and the sweep leaves it that.
+    if ((this.#witness.jobs.get(id)?.deadLetters ?? 0) > 0) return
     const ms = recovered.late + world.now - recovered.at
     this.backAtWorkMs = Math.max(this.backAtWorkMs, ms)
     if (ms > MINUTE + DELIVERY_MS + this.#slackMs())
