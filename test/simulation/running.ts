@@ -2,7 +2,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Environment, Invocation } from '../../lib/job/environment.ts'
 import type { Happening } from './timeline.ts'
-import { type Instance, NEVER, type Role, type World } from './world.ts'
+import { type Instance, never, type Role, type World } from './world.ts'
 
 export class Running implements Instance {
   readonly world: World
@@ -42,7 +42,7 @@ export class Running implements Instance {
   }
 
   #sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    if (this.dead) return NEVER
+    if (this.dead) return never()
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve()
       const wake = () => {

@@ -55,8 +55,8 @@ export interface Watch {
   died(instance: Instance): void
 }
 
-/** What a dead function waits for. */
-export const NEVER = new Promise<never>(() => {})
+/** What a dead function waits for. One of its own: a shared one would keep whatever ever waited for it. */
+export const never = (): Promise<never> => new Promise(() => {})
 
 export class World {
   readonly chance: Chance
@@ -280,7 +280,7 @@ export class World {
     effect: () => Promise<T>,
     unavailable: ErrorCode = 'store-unavailable',
   ): Promise<T> {
-    if (instance.dead) return NEVER
+    if (instance.dead) return never()
     const fault = this.script.faults[this.#nextFault]
     if (this.#untilFault > 0 || !fault || !isMet(fault, instance, what)) {
       if (this.trace) this.#tell(instance, what, details, undefined)
