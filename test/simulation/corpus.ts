@@ -107,4 +107,25 @@ export const FOUND: readonly { found: string; script: Script }[] = [
       chaosMs: 360_000,
     },
   },
+  {
+    found: 'a recovered job that stood behind the job of another person was measured as if the workers were free',
+    script: {
+      seed: 1_847_845,
+      platform: {
+        ...PLATFORM,
+        trouble: 0.6,
+        stopPollMs: 2_000,
+        images: 3,
+        visibilityMs: 120_000,
+        deadLettersMax: 1,
+        fanOutPageItems: 1,
+      },
+      people: [
+        { at: 9_647, do: 'submit', key: 'key-2' },
+        { at: 119_908, do: 'submit' },
+      ],
+      faults: [{ after: 121, kind: 'crashLate', ms: 1_007 }],
+      chaosMs: 360_000,
+    },
+  },
 ]

@@ -72,8 +72,8 @@ export class Measures {
     this.recoveredMs = Math.max(this.recoveredMs, late)
     if (late > MINUTE + this.#slackMs())
       this.#witness.fail(`the dead run of job ${id} was recovered ${late / 1000} s after its lease`)
-    // Due at once or within the delay of a message, and nobody else takes the workers.
-    if (now.status === 'retrying' && this.#witness.jobs.size === 1)
+    // Due at once or within the delay of a message.
+    if (now.status === 'retrying')
       this.#recovered.set(id, {
         at: Math.max(world.now, now.dueAt ?? 0),
         late: Math.max(0, late),
@@ -86,6 +86,8 @@ export class Measures {
     const recovered = this.#recovered.get(id)
     this.#recovered.delete(id)
     const { stillborn, frozen } = world.script.platform
+    // Another job may have had the workers, also one that came after the recovery.
+    if (this.#witness.jobs.size > 1) return
     // A frozen function holds its place in the pool, a stillborn one takes the message along.
     // And a sweep that is killed between recovery and message is the case of a lost message; the lease is of another clock.
     if (!recovered || world.troubleAt + this.#slackMs() > recovered.leaseEnd || stillborn > 0 || frozen > 0) return
