@@ -12,8 +12,8 @@ export function tellAge(report: Report, now: number, daysMax: number): Report {
   return days > daysMax && report.coverage !== 'none' ? { ...report, advisoriesAgeDays: days } : report
 }
 
-/** As every page for people says which data it rests on. */
-export function advisoriesOf({ revision, createdAt, advisoriesAgeDays: days }: Report): string {
+/** As every page for people says which data it rests on; a second line when that data is old. */
+export function advisoriesOf({ revision, createdAt, advisoriesAgeDays: days }: Report): [string] | [string, string] {
   const line = `revision ${revision}, data of ${createdAt}`
-  return days === undefined ? line : `${line}, ${days} days old: what became known since is not in this report`
+  return days === undefined ? [line] : [line, `${days} days old: what became known since is not in this report`]
 }

@@ -53,7 +53,7 @@ export function writeHtml(report: Report): string {
     ['Digest', report.digest],
     ['Platform', report.platform],
     ['OS', report.os ? `${report.os.id} ${report.os.version}` : 'unknown'],
-    ['Advisories', advisoriesOf(report)],
+    ['Advisories', advisoriesOf(report).join(', ')],
     ['Coverage', report.coverage],
   ]
   const used = SEVERITIES.filter((level) =>

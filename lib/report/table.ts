@@ -21,12 +21,14 @@ const shortDigest = (digest: string): string => digest.replace(/^(?:sha256:)?([0
 
 function header(report: Report): string[] {
   const os = report.os ? `${report.os.id}${report.os.version ? ` ${report.os.version}` : ''}` : 'unknown'
+  const [advisories, age] = advisoriesOf(report)
   const rows: [string, string][] = [
     ['Image', report.image],
     ['Digest', report.digest],
     ['Platform', report.platform],
     ['OS', os],
-    ['Advisories', advisoriesOf(report)],
+    ['Advisories', advisories],
+    ...(age ? [['', age] as [string, string]] : []),
     ['Coverage', report.coverage],
   ]
   const lines = rows.map(([name, value]) => `${name.padEnd(11)} ${visible(value)}`)

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { tellAge } from '../../lib/report/age.ts'
 import { FORMATS, writeJson } from '../../lib/report/index.ts'
+import { writeTable } from '../../lib/report/table.ts'
 import { sample } from './sample.ts'
 
 const report = sample()
@@ -25,4 +26,11 @@ test('what is stored has no age, so that equal reports stay equal', () => {
 
 test('what was never judged has no age', () => {
   expect(tellAge({ ...report, coverage: 'none' }, at(100), 3).advisoriesAgeDays).toBeUndefined()
+})
+
+test('a terminal shows it whole, however old: no line is wider than the table', () => {
+  const revision = `20261122-${'a'.repeat(16)}`
+  const lines = writeTable({ ...report, revision, gaps: [], advisoriesAgeDays: 99_999 }).split('\n')
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120)
+  expect(lines).toContain('            99999 days old: what became known since is not in this report')
 })
