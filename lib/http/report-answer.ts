@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { LongshoreError } from '../errors.ts'
-import { SEVERITIES, type Severity } from '../glossary.ts'
+import { COVERAGES, SEVERITIES, type Severity } from '../glossary.ts'
 import { tellAge } from '../report/age.ts'
 import { FORMATS, fileName, HTML_POLICY, readReport, type Selection, selectFindings } from '../report/index.ts'
 import { applyExceptions } from '../scan/exceptions/apply.ts'
@@ -29,6 +29,16 @@ export const reportQuery = {
 
 export const reportResponse = {
   description: 'The report in the format asked for',
+  headers: {
+    'Longshore-Coverage': {
+      description: 'Whether all could be judged; without findings only `full` means that none are known',
+      schema: { type: 'string' as const, enum: [...COVERAGES] },
+    },
+    'Longshore-Gaps': {
+      description: 'How many things could not be seen; the report names them',
+      schema: { type: 'integer' as const },
+    },
+  },
   content: Object.fromEntries(FORMATS.map(({ contentType }) => [contentType, { schema: z.string() }])),
 }
 
@@ -73,6 +83,8 @@ export async function answerReport(
   return answerText(c, format.write(report), 'this report', hint, env, {
     'content-type': format.contentType,
     'content-disposition': `inline; filename="${fileName(report, format.extension)}"`,
+    'longshore-coverage': report.coverage,
+    'longshore-gaps': String(report.gaps.length),
     ...(format.format === 'html'
       ? { 'content-security-policy': `${HTML_POLICY}; frame-ancestors 'none'; sandbox` }
       : {}),

@@ -1,4 +1,8 @@
-/** CSV (RFC 4180: CRLF, quotes doubled) for spreadsheets, one line per finding; suppressed ones last, with the reason. */
+/**
+ * CSV (RFC 4180: CRLF, quotes doubled) for spreadsheets, one line per finding; suppressed ones last, with the reason.
+ * Each line says whether the report is whole; where nothing could be found, because not all could be judged, one line
+ * without a finding says so: a file of titles alone is read as "clean".
+ */
 import type { Finding, Report, SuppressedFinding } from './model.ts'
 import { pageOf } from './subject.ts'
 import { visible } from './text.ts'
@@ -33,12 +37,14 @@ const field = (value: string | number | boolean | undefined): string => {
   return /[",'\s]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
-export const writeCsv = (report: Report): string =>
-  [
-    COLUMNS.map(([title]) => title),
-    ...[...report.findings, ...(report.suppressed ?? [])].map((found) =>
-      COLUMNS.map(([, value]) => field(value(found))),
-    ),
-  ]
+export function writeCsv(report: Report): string {
+  const whole = [report.coverage, String(report.gaps.length)]
+  const rows = [...report.findings, ...(report.suppressed ?? [])].map((found) => [
+    ...COLUMNS.map(([, value]) => field(value(found))),
+    ...whole,
+  ])
+  if (rows.length === 0 && report.coverage !== 'full') rows.push([...COLUMNS.map(() => ''), ...whole])
+  return [[...COLUMNS.map(([title]) => title), 'coverage', 'gaps'], ...rows]
     .map((fields) => `${fields.join(',')}\r\n`)
     .join('')
+}

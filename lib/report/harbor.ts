@@ -1,6 +1,7 @@
 /**
  * Harbor's vulnerability report, `application/vnd.security.vulnerability.report; version=1.1`, of the pluggable scanner
- * API. Suppressed findings are left out: Harbor keeps allowlists of its own.
+ * API. Suppressed findings are left out: Harbor keeps allowlists of its own. The API has no word for a report that is
+ * not whole; its schema takes further fields, and `vendor_attributes` is the name it has for them elsewhere.
  */
 import { SEVERITIES } from '../glossary.ts'
 import { VERSION } from '../version.ts'
@@ -16,6 +17,7 @@ export function writeHarbor(report: Report): string {
     scanner: { name: 'Longshore', vendor: 'Longshore', version: VERSION },
     severity: SEVERITIES.find((level) => report.summary[level] > 0) ?? 'Unknown',
     vulnerabilities: report.findings.map(vulnerability),
+    vendor_attributes: { revision: report.revision, coverage: report.coverage, gaps: report.gaps },
   })
 }
 

@@ -46,6 +46,8 @@ export function writeTrivy(report: Report): string {
       RepoTags: tag ? [`${name}:${tag}`] : undefined,
       RepoDigests: [`${name}@${report.digest}`],
       DiffIDs: [...new Set(report.packages.map(({ layer }) => layer))],
+      // Trivy has no word for a report that is not whole; what reads its reports passes over fields it does not know.
+      Longshore: { Revision: report.revision, Coverage: report.coverage, Gaps: report.gaps },
     },
     Results: resultsOf(report, family),
   })

@@ -1,9 +1,10 @@
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import type { Limits } from '../../lib/config.ts'
+import { image } from '../../lib/local/demo/build.ts'
 import { FORMATS } from '../../lib/report/index.ts'
 import { cycloneDxProblems, sarifProblems } from '../report/schemas.ts'
-import { apiWorld, appImage, expectProblem } from './world.ts'
+import { apiWorld, appImage, expectProblem, nodeLayer } from './world.ts'
 
 async function scanned(limits: Partial<Limits> = {}) {
   const world = await apiWorld({ limits })
@@ -24,6 +25,25 @@ describe('the report in formats', () => {
         new RegExp(`^inline; filename="app-1\\.0-[0-9a-f]{12}\\.${extension.replace('.', '\\.')}"$`),
       )
       expect((await world.get(`${path}?format=${format}`)).text).toBe(answer.text)
+    }
+  })
+
+  test('says in a header of each whether it is whole, and how many gaps there are', async () => {
+    const { world, path } = await scanned()
+    await world.push(image({ layers: [nodeLayer('left', '1.0.0')] }), '1.0', 'team/scratch')
+    const id = await world.submit(`${world.source.host}/team/scratch:1.0`)
+    await world.deliver()
+    const { digest } = (await world.get(`/v1/jobs/${id}`)).json.result
+    const { gaps } = (await world.get(`/v1/jobs/${id}/report`)).json
+    expect(gaps.length).toBeGreaterThan(0)
+    const told = async (url: string) => {
+      const { headers } = await world.get(url)
+      return [headers.get('longshore-coverage'), headers.get('longshore-gaps')]
+    }
+    for (const { format } of FORMATS) {
+      expect(await told(`${path}?format=${format}`)).toEqual(['full', '0'])
+      for (const url of [`/v1/jobs/${id}/report`, `/v1/images/${digest}/report`])
+        expect(await told(`${url}?format=${format}&severity=Low`)).toEqual(['partial', String(gaps.length)])
     }
   })
 

@@ -61,6 +61,54 @@ describe('every format', () => {
   )
 })
 
+describe('a report that is not whole', () => {
+  const GAPS = ['opt/x.jar cannot be read', 'The image has no distribution']
+  const partial = { ...empty(), coverage: 'partial' as const, gaps: GAPS }
+
+  test.each(FORMATS.map(({ format }) => format).filter((format) => format !== 'csv'))(
+    '%s says that coverage is partial and names every gap, also when nothing was found',
+    (format) => {
+      const text = write(format, partial)
+      expect(text).toContain('partial')
+      for (const gap of GAPS) expect(text).toContain(gap)
+      expect(text).not.toMatch(/no (?:other )?known vulnerabilities/i)
+    },
+  )
+
+  test.each(['table', 'html'])('%s says that there are no known vulnerabilities only at full coverage', (format) => {
+    expect(write(format, empty())).toContain('No known vulnerabilities.')
+    for (const coverage of ['partial', 'none'] as const)
+      expect(write(format, { ...partial, coverage })).not.toMatch(/no (?:other )?known vulnerabilities/i)
+  })
+
+  test('has it where machines look for it', () => {
+    const { runs } = read('sarif', partial)
+    expect(runs[0].properties.coverage).toBe('partial')
+    const notices = runs[0].invocations[0].toolExecutionNotifications as { message: { text: string } }[]
+    expect(notices.map(({ message }) => message.text)).toEqual(GAPS)
+    expect(read('cyclonedx', partial).metadata.properties).toEqual(
+      expect.arrayContaining([
+        { name: 'longshore:coverage', value: 'partial' },
+        ...GAPS.map((value) => ({ name: 'longshore:gap', value })),
+      ]),
+    )
+    expect(read('spdx', partial).creationInfo.comment).toBe(
+      ['Advisory revision 20261120-abc, coverage partial', ...GAPS].join('\n'),
+    )
+    expect(read('trivy', partial).Metadata.Longshore).toEqual({
+      Revision: '20261120-abc',
+      Coverage: 'partial',
+      Gaps: GAPS,
+    })
+    expect(read('harbor', partial).vendor_attributes).toEqual({
+      revision: '20261120-abc',
+      coverage: 'partial',
+      gaps: GAPS,
+    })
+    expect(read('harbor', partial).severity).toBe('Unknown')
+  })
+})
+
 describe('texts of any kind', () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 30 }),
@@ -358,7 +406,14 @@ describe('the format of Harbor', () => {
       'application/vnd.security.vulnerability.report; version=1.1',
     )
     const report = read('harbor')
-    expect(Object.keys(report)).toEqual(['generated_at', 'artifact', 'scanner', 'severity', 'vulnerabilities'])
+    expect(Object.keys(report)).toEqual([
+      'generated_at',
+      'artifact',
+      'scanner',
+      'severity',
+      'vulnerabilities',
+      'vendor_attributes',
+    ])
     expect(report.artifact).toEqual({ repository: 'team/app', digest: sample().digest, tag: '1.0' })
     expect(report.severity).toBe('Critical')
     expect(read('harbor', empty()).severity).toBe('Unknown')
@@ -437,6 +492,23 @@ describe('CSV', () => {
       '10',
     ])
     expect([column('status', 8), column('suppressed', 8)]).toEqual(['not_affected', 'the code is not there'])
+  })
+
+  test('says of each line whether the report is whole, and has one without a finding rather than look clean', () => {
+    const column = (rows: string[][], name: string) => rows.slice(1).map((row) => row[rows[0]!.indexOf(name)])
+    const lines = parse(write('csv', sample()))
+    expect(new Set(column(lines, 'coverage'))).toEqual(new Set(['partial']))
+    expect(new Set(column(lines, 'gaps'))).toEqual(new Set(['1']))
+    expect(parse(write('csv', empty()))).toHaveLength(1)
+    for (const coverage of ['partial', 'none'] as const) {
+      const rows = parse(write('csv', { ...empty(), coverage, gaps: ['a, b'] }))
+      expect([column(rows, 'id'), column(rows, 'severity'), column(rows, 'coverage'), column(rows, 'gaps')]).toEqual([
+        [''],
+        [''],
+        [coverage],
+        ['1'],
+      ])
+    }
   })
 
   test('holds nothing that a spreadsheet would run', () => {
