@@ -20,6 +20,7 @@ import { readLimits } from './config.ts'
 import { LongshoreError } from './errors.ts'
 import type { openEvents } from './events/open.ts'
 import type { Environment, JobTypes, Metrics, OperatorLog } from './job/environment.ts'
+import { awsCalls } from './limits/aws-calls.ts'
 import type { openRegistries } from './oci/open-registries.ts'
 import type { Queue, QueueConsumer, QueueSetup } from './queue/port.ts'
 import { sqsQueue } from './queue/sqs.ts'
@@ -38,17 +39,6 @@ export interface AppOptions {
   keepClientsMs?: number
 }
 
-/**
- * A call that hangs must not eat a worker's time: the SDK tries again after these. Three tries take 21 s at most, less than
- * `eventSettleSeconds`: a finish that lands later than that would be behind the cursor of the events.
- */
-const requestHandler = {
-  connectionTimeout: 2_000,
-  requestTimeout: 5_000,
-  httpAgent: { maxSockets: 256 },
-  httpsAgent: { maxSockets: 256 },
-}
-
 /** Throws `config-invalid` naming the variable. */
 export function createApp(
   variables: Variables,
@@ -62,11 +52,11 @@ export function createApp(
   const random = systemRandom
   const { types, log, metrics, keepClientsMs = 0 } = options
   const store = dynamoStore({
-    client: new DynamoDBClient({ requestHandler }),
+    client: new DynamoDBClient(awsCalls),
     table: requiredVariable(variables, 'LONGSHORE_TABLE'),
   })
   const prefix = requiredVariable(variables, 'LONGSHORE_QUEUE_PREFIX')
-  const queue = sqsQueue({ client: new SQSClient({ requestHandler }), prefix })
+  const queue = sqsQueue({ client: new SQSClient(awsCalls), prefix })
   const registries = options.registries?.(variables, { store, limits, clock, random, keepClientsMs })
   return {
     store,
