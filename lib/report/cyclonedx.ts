@@ -9,6 +9,7 @@ import type { Severity } from '../glossary.ts'
 import { VERSION } from '../version.ts'
 import type { Finding, PackageEntry, Report, SuppressedFinding, Suppression } from './model.ts'
 import {
+  blobsOf,
   cvssVersion,
   imagePurl,
   jsonText,
@@ -42,7 +43,8 @@ interface Extra {
 }
 
 function document(subject: Subject, { properties = [], vulnerabilities }: Extra): string {
-  const { os, gaps } = subject
+  const { os, gaps, layers = [] } = subject
+  const blobOf = blobsOf(subject)
   const refs = refsOf(subject.packages)
   const root = imagePurl(subject)
   const bom = {
@@ -61,11 +63,12 @@ function document(subject: Subject, { properties = [], vulnerabilities }: Extra)
         { name: 'longshore:platform', value: subject.platform },
         ...properties,
         ...gaps.map((value) => ({ name: 'longshore:gap', value })),
+        ...layers.map(({ digest, diffId }) => ({ name: 'longshore:layer', value: `${digest} ${diffId}` })),
       ],
     },
     components: [
       ...(os ? [{ type: 'operating-system', 'bom-ref': `os:${os.id}`, name: os.id, version: os.version }] : []),
-      ...subject.packages.map((pack) => component(pack, refs)),
+      ...subject.packages.map((pack) => component(pack, refs, blobOf(pack.layer))),
     ],
     // What no scanner looks for is not known to be absent, so it never says `complete`.
     compositions: [{ aggregate: gaps.length ? 'incomplete' : 'unknown', assemblies: [root] }],
@@ -94,11 +97,16 @@ function refsOf(packages: readonly PackageEntry[]): Map<string, string> {
 /** Ecosystems whose names consist of a group and a name; of OS packages the namespace is the distribution. */
 const GROUPED = new Set(['npm', 'maven', 'composer'])
 
-function component(pack: Subject['packages'][number], refs: Map<string, string>) {
+function component(pack: Subject['packages'][number], refs: Map<string, string>, blob: string | undefined) {
   const { type } = purlParts(pack.purl)
   const at = type === 'maven' ? pack.name.indexOf(':') : pack.name.lastIndexOf('/')
   const apart = GROUPED.has(type) && at > 0
-  const trivy = { SrcName: pack.source?.name, SrcVersion: pack.source?.version, LayerDiffID: pack.layer }
+  const trivy = {
+    SrcName: pack.source?.name,
+    SrcVersion: pack.source?.version,
+    LayerDiffID: pack.layer,
+    LayerDigest: blob,
+  }
   return {
     type: 'library',
     'bom-ref': refs.get(placeOf(pack)),

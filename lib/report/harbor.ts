@@ -6,22 +6,23 @@
 import { SEVERITIES } from '../glossary.ts'
 import { VERSION } from '../version.ts'
 import type { Finding, Report } from './model.ts'
-import { cvssVersion, imageParts, jsonText, pageOf } from './subject.ts'
+import { blobsOf, cvssVersion, imageParts, jsonText, pageOf } from './subject.ts'
 import { cvss } from './trivy.ts'
 
 export function writeHarbor(report: Report): string {
   const { repository, tag } = imageParts(report.image)
+  const blobOf = blobsOf(report)
   return jsonText({
     generated_at: report.createdAt,
     artifact: { repository, digest: report.digest, tag: tag || undefined },
     scanner: { name: 'Longshore', vendor: 'Longshore', version: VERSION },
     severity: SEVERITIES.find((level) => report.summary[level] > 0) ?? 'Unknown',
-    vulnerabilities: report.findings.map(vulnerability),
+    vulnerabilities: report.findings.map((found) => vulnerability(found, blobOf(found.layer))),
     vendor_attributes: { revision: report.revision, coverage: report.coverage, gaps: report.gaps },
   })
 }
 
-function vulnerability(found: Finding) {
+function vulnerability(found: Finding, blob: string | undefined) {
   const { vector, score } = found
   const version = vector === undefined ? undefined : cvssVersion(vector)
   const three = version === 3 || version === 3.1
@@ -34,7 +35,7 @@ function vulnerability(found: Finding) {
     status: found.status,
     description: found.title,
     links: [pageOf(found)],
-    layer: { diff_id: found.layer },
+    layer: { digest: blob, diff_id: found.layer },
     // Of CVSS 2 and 3 only; a vector of another version stands with the vendor's attributes.
     preferred_cvss:
       three || version === 2

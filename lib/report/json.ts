@@ -60,6 +60,7 @@ function orderedReport(report: Report): Report {
     gaps: [...report.gaps],
     summary: Object.fromEntries(SEVERITIES.map((name) => [name, report.summary[name]])) as Report['summary'],
     fixable: report.fixable,
+    ...(report.layers ? { layers: report.layers.map(({ digest, diffId }) => ({ digest, diffId })) } : {}),
     packages: report.packages.map(packageEntry),
     findings: report.findings.map(finding),
     ...(report.suppressed ? { suppressed: report.suppressed.map(suppressed) } : {}),

@@ -1,6 +1,13 @@
 /** The report of a scan as data (design section 5, JSON report). Immutable: f(inventory, revision). */
 import type { Coverage, Severity } from '../glossary.ts'
 
+export interface LayerEntry {
+  /** Of the blob, as the registry calls it. */
+  digest: string
+  /** Of its content, inflated. */
+  diffId: string
+}
+
 export interface PackageEntry {
   name: string
   version: string
@@ -85,6 +92,8 @@ export interface Report {
   gaps: string[]
   summary: SeverityCounts
   fixable: number
+  /** Bottom up: the blob of each layer, and its diffID, by which packages name it. Absent in reports of before. */
+  layers?: LayerEntry[]
   packages: PackageEntry[]
   findings: Finding[]
   /** Present when exceptions apply; in the order of `findings`, and not counted in `summary` and `fixable`. */

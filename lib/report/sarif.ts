@@ -5,7 +5,7 @@
 import type { Severity } from '../glossary.ts'
 import { VERSION } from '../version.ts'
 import type { Finding, Report, SuppressedFinding } from './model.ts'
-import { jsonText, pageOf, uriPart, uuidOf } from './subject.ts'
+import { blobsOf, jsonText, pageOf, uriPart, uuidOf } from './subject.ts'
 
 const LEVELS: Record<Severity, 'error' | 'warning' | 'note'> = {
   Critical: 'error',
@@ -27,6 +27,7 @@ export function writeSarif(report: Report): string {
     if (!rule) rules.set(found.id, { index: rules.size, worst: found })
     else if (scoreOf(found) > scoreOf(rule.worst)) rule.worst = found
   }
+  const blobOf = blobsOf(report)
   return jsonText({
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
@@ -49,7 +50,7 @@ export function writeSarif(report: Report): string {
         ],
         originalUriBaseIds: { ROOT: { uri: 'file:///', description: { text: 'The root of the image' } } },
         columnKind: 'utf16CodeUnits',
-        results: results.map((found) => resultOf(found, rules.get(found.id)!.index)),
+        results: results.map((found) => resultOf(found, rules.get(found.id)!.index, blobOf(found.layer))),
         properties: {
           image: report.image,
           digest: report.digest,
@@ -86,7 +87,7 @@ function ruleOf(worst: Finding) {
   }
 }
 
-function resultOf(found: Finding | SuppressedFinding, ruleIndex: number) {
+function resultOf(found: Finding | SuppressedFinding, ruleIndex: number, layerDigest: string | undefined) {
   const fix = found.fixedVersion === undefined ? 'No fixed version is known' : `Fixed in ${found.fixedVersion}`
   const exploited = found.kev ? ' Known to be exploited (CISA KEV).' : ''
   return {
@@ -116,6 +117,7 @@ function resultOf(found: Finding | SuppressedFinding, ruleIndex: number) {
       vector: found.vector,
       severitySource: found.severitySource,
       layer: found.layer,
+      layerDigest,
     },
   }
 }

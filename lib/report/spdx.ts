@@ -4,7 +4,7 @@
  */
 import { VERSION } from '../version.ts'
 import type { PackageEntry, Report } from './model.ts'
-import { imageParts, imagePurl, jsonText, pageOf, uuidOf } from './subject.ts'
+import { blobsOf, imageParts, imagePurl, jsonText, pageOf, uuidOf } from './subject.ts'
 
 const NOT_STATED = {
   downloadLocation: 'NOASSERTION',
@@ -25,6 +25,7 @@ const purlReference = (purl: string) => ({
 
 export function writeSpdx(report: Report): string {
   const advisories = advisoriesOf(report)
+  const blobOf = blobsOf(report)
   const body = {
     name: report.image,
     creationInfo: {
@@ -36,7 +37,7 @@ export function writeSpdx(report: Report): string {
     packages: [
       imageOf(report),
       ...(report.os ? [osOf(report.os)] : []),
-      ...report.packages.map((pack, i) => packageOf(pack, i, advisories.get(keyOf(pack)))),
+      ...report.packages.map((pack, i) => packageOf(pack, i, blobOf(pack.layer), advisories.get(keyOf(pack)))),
     ],
     relationships: [
       relation('SPDXRef-DOCUMENT', 'DESCRIBES', IMAGE),
@@ -93,7 +94,7 @@ const osOf = ({ id, version }: NonNullable<Report['os']>) => ({
 /** Letters, digits, dots and dashes are all an SPDXID may hold; the number makes it unique. */
 const idOf = ({ name }: PackageEntry, i: number) => `SPDXRef-Package-${i + 1}-${name.replace(/[^A-Za-z0-9.]+/g, '-')}`
 
-function packageOf(pack: PackageEntry, i: number, advisories = new Map<string, string>()) {
+function packageOf(pack: PackageEntry, i: number, blob: string | undefined, advisories = new Map<string, string>()) {
   const source = pack.source && ` of the source package ${pack.source.name} ${pack.source.version}`
   return {
     SPDXID: idOf(pack, i),
@@ -101,6 +102,7 @@ function packageOf(pack: PackageEntry, i: number, advisories = new Map<string, s
     versionInfo: pack.version,
     ...NOT_STATED,
     sourceInfo: `from ${pack.path} in layer ${pack.layer}${source ?? ''}`,
+    comment: blob && `layer blob ${blob}`,
     externalRefs: [
       purlReference(pack.purl),
       ...[...advisories].map(([page, id]) => ({

@@ -1,6 +1,6 @@
 /** What several formats say of an image, a package or a flaw, each in the one spelling the formats share. */
 import { createHash } from 'node:crypto'
-import type { Finding, PackageEntry, Report } from './model.ts'
+import type { Finding, LayerEntry, PackageEntry, Report } from './model.ts'
 
 /** What a list of packages is about. */
 export interface Subject {
@@ -11,6 +11,7 @@ export interface Subject {
   /** ISO 8601; absent when nothing but the image decides the content. */
   createdAt?: string
   gaps: string[]
+  layers?: LayerEntry[]
   /** `owned`: an OS package put it there, so its distribution judges it; a report leaves those out itself. */
   packages: (PackageEntry & { owned?: true })[]
 }
@@ -69,6 +70,14 @@ export const pageOf = ({ id, url }: Pick<Finding, 'id' | 'url'>): string =>
     : osvPage(id)
 
 export const osvPage = (id: string): string => `https://osv.dev/vulnerability/${uriPart(id)}`
+
+/** The blob of the layer with a diffID; undefined for what was stored before they were kept, and in what SBOMs say. */
+export function blobsOf({ layers = [] }: Pick<Subject, 'layers'>): (diffId: string) => string | undefined {
+  const blobs = new Map<string, string>()
+  // The same content may be there twice, compressed otherwise: the lower one brought it.
+  for (const { digest, diffId } of layers) if (!blobs.has(diffId)) blobs.set(diffId, digest)
+  return (diffId) => blobs.get(diffId)
+}
 
 /** The version of CVSS a vector is of: 2, 3, 3.1 or 4. */
 export function cvssVersion(vector: string): 2 | 3 | 3.1 | 4 {

@@ -4,7 +4,7 @@
  */
 import type { Severity } from '../glossary.ts'
 import type { Finding, PackageEntry, Report, SuppressedFinding } from './model.ts'
-import { cvssVersion, imageParts, jsonText, pageOf, purlParts } from './subject.ts'
+import { blobsOf, cvssVersion, imageParts, jsonText, pageOf, purlParts } from './subject.ts'
 
 /** By type of package URL. With a target all packages of the image are one result, without each file is one. */
 const LANGUAGES: Record<string, { type: string; target?: string }> = {
@@ -45,7 +45,8 @@ export function writeTrivy(report: Report): string {
       OS: report.os && { Family: family, Name: report.os.version },
       RepoTags: tag ? [`${name}:${tag}`] : undefined,
       RepoDigests: [`${name}@${report.digest}`],
-      DiffIDs: [...new Set(report.packages.map(({ layer }) => layer))],
+      DiffIDs: report.layers?.map(({ diffId }) => diffId) ?? [...new Set(report.packages.map(({ layer }) => layer))],
+      Layers: report.layers?.map(({ digest, diffId }) => ({ Digest: digest, DiffID: diffId })),
       // Trivy has no word for a report that is not whole; what reads its reports passes over fields it does not know.
       Longshore: { Revision: report.revision, Coverage: report.coverage, Gaps: report.gaps },
     },
@@ -53,7 +54,12 @@ export function writeTrivy(report: Report): string {
   })
 }
 
+/** What a package or a finding says of its layer. */
+type LayerOf = (found: { layer: string }) => { Digest: string | undefined; DiffID: string }
+
 function resultsOf(report: Report, family: string | undefined) {
+  const blobOf = blobsOf(report)
+  const layerOf: LayerOf = ({ layer }) => ({ Digest: blobOf(layer), DiffID: layer })
   const results = new Map<
     string,
     { result: Result; packages: PackageEntry[]; findings: Finding[]; modified: SuppressedFinding[] }
@@ -79,10 +85,10 @@ function resultsOf(report: Report, family: string | undefined) {
       Target: result.target,
       Class: result.class,
       Type: result.type,
-      Packages: packages.map((pack) => packageOf(pack, result)),
-      Vulnerabilities: findings.length ? findings.map((found) => vulnerability(found, result)) : undefined,
+      Packages: packages.map((pack) => packageOf(pack, result, layerOf)),
+      Vulnerabilities: findings.length ? findings.map((found) => vulnerability(found, result, layerOf)) : undefined,
       ExperimentalModifiedFindings: modified.length
-        ? modified.map((found) => modifiedFinding(found, result))
+        ? modified.map((found) => modifiedFinding(found, result, layerOf))
         : undefined,
     }))
 }
@@ -97,14 +103,14 @@ function resultOf(purl: string, path: string, report: Report, family: string | u
   return { target: `${report.image}${os}`, class: 'os-pkgs', type: family ?? type }
 }
 
-const packageOf = (pack: PackageEntry, { class: kind }: Result) => ({
+const packageOf = (pack: PackageEntry, { class: kind }: Result, layerOf: LayerOf) => ({
   ID: `${pack.name}@${pack.version}`,
   Name: pack.name,
   Identifier: { PURL: pack.purl },
   Version: pack.version,
   SrcName: pack.source?.name,
   SrcVersion: pack.source?.version,
-  Layer: { DiffID: pack.layer },
+  Layer: layerOf(pack),
   FilePath: kind === 'lang-pkgs' ? pack.path : undefined,
 })
 
@@ -114,7 +120,7 @@ const publisher = (source = 'osv'): string => {
   return word === 'cve' ? 'nvd' : word
 }
 
-function vulnerability(found: Finding, { class: kind }: Result) {
+function vulnerability(found: Finding, { class: kind }: Result, layerOf: LayerOf) {
   const from = publisher(found.severitySource)
   return {
     VulnerabilityID: found.id,
@@ -126,7 +132,7 @@ function vulnerability(found: Finding, { class: kind }: Result) {
     InstalledVersion: found.version,
     FixedVersion: found.fixedVersion,
     Status: found.status,
-    Layer: { DiffID: found.layer },
+    Layer: layerOf(found),
     SeveritySource: found.severitySource === undefined ? undefined : from,
     PrimaryURL: pageOf(found),
     Title: found.title,
@@ -143,10 +149,10 @@ export function cvss(vector: string, score: number | undefined): Record<string, 
   return { [`${version}Vector`]: vector, [`${version}Score`]: score }
 }
 
-const modifiedFinding = (found: SuppressedFinding, result: Result) => ({
+const modifiedFinding = (found: SuppressedFinding, result: Result, layerOf: LayerOf) => ({
   Type: 'vulnerability',
   Status: found.suppression.status === 'false_positive' ? 'not_affected' : found.suppression.status,
   Statement: found.suppression.justification ?? found.suppression.reason,
   Source: found.suppression.source,
-  Finding: vulnerability(found, result),
+  Finding: vulnerability(found, result, layerOf),
 })

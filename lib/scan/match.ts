@@ -243,6 +243,7 @@ export async function buildReport(options: {
     gaps,
     summary,
     fixable: findings.filter(({ fixedVersion }) => fixedVersion !== undefined).length,
+    layers: inventory.layers.map(({ digest, diffId }) => ({ digest, diffId })),
     packages: listed,
     findings,
   }

@@ -14,6 +14,7 @@ export const sbomOf = (inventory: ImageInventory, image = ''): string =>
     platform: inventory.platform,
     ...(inventory.os ? { os: { id: inventory.os.id, version: inventory.os.version } } : {}),
     gaps: inventory.gaps,
+    layers: inventory.layers,
     packages: packageEntries(inventory.packages, inventory.os).map(({ found, entry }) =>
       found.owned ? { ...entry, owned: found.owned } : entry,
     ),

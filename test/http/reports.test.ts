@@ -47,6 +47,21 @@ describe('the report in formats', () => {
     }
   })
 
+  test('name the blob and the diffID of the layer that brought each package', async () => {
+    const { world, path } = await scanned()
+    const { digest, layers, packages } = (await world.get(path)).json
+    const pushed = appImage().layers.map((layer) => ({ digest: layer.descriptor.digest, diffId: layer.diffId }))
+    expect(layers).toEqual(pushed)
+    const trivy = (await world.get(`${path}?format=trivy`)).json
+    const found = trivy.Results.flatMap((one: { Packages: { Name: string; Layer: object }[] }) => one.Packages)
+    for (const { name, layer } of packages)
+      expect(found.find((one: { Name: string }) => one.Name === name).Layer).toEqual({
+        Digest: pushed.find(({ diffId }) => diffId === layer)!.digest,
+        DiffID: layer,
+      })
+    expect((await world.get(`/v1/images/${digest}/sbom`)).text).toContain(`"value": "${pushed[0]!.digest}"`)
+  })
+
   test('of a real scan fits the published schemas', async () => {
     const { world, path } = await scanned()
     expect(await cycloneDxProblems((await world.get(`${path}?format=cyclonedx`)).text)).toBeNull()

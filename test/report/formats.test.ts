@@ -6,7 +6,7 @@ import { FORMATS, readReport, selectFindings, writeJson } from '../../lib/report
 import type { Finding, Report } from '../../lib/report/model.ts'
 import { countsOf } from '../../lib/report/select.ts'
 import { uriPart } from '../../lib/report/subject.ts'
-import { empty, FINDINGS, HOSTILE, LAYERS, PACKAGES, SUPPRESSED, sample } from './sample.ts'
+import { BLOBS, empty, FINDINGS, HOSTILE, LAYERS, PACKAGES, SUPPRESSED, sample } from './sample.ts'
 import { cycloneDxProblems, sarifProblems } from './schemas.ts'
 
 const write = (format: string, report: Report): string => FORMATS.find((one) => one.format === format)!.write(report)
@@ -59,6 +59,43 @@ describe('every format', () => {
       expect(user / 1000).toBeLessThan(1_500)
     },
   )
+})
+
+describe('the layers', () => {
+  const diffIds = sample().layers!.map(({ diffId }) => diffId)
+
+  test('stand in the report bottom up, by what the registry calls them and by their content', () => {
+    expect(read('json').layers).toEqual(sample().layers)
+    expect(Object.keys(read('json')).indexOf('layers')).toBe(Object.keys(read('json')).indexOf('packages') - 1)
+  })
+
+  test('name the blob of each package and finding in every format that has a place for it', () => {
+    const [, , java] = read('trivy').Results
+    expect(java.Packages[0].Layer).toEqual({ Digest: BLOBS[1], DiffID: LAYERS[1] })
+    expect(read('trivy').Metadata).toMatchObject({
+      DiffIDs: diffIds,
+      Layers: sample().layers!.map(({ digest, diffId }) => ({ Digest: digest, DiffID: diffId })),
+    })
+    expect(read('harbor').vulnerabilities[3].layer).toEqual({ digest: BLOBS[0], diff_id: LAYERS[0] })
+    expect(read('sarif').runs[0].results[0].properties).toMatchObject({ layer: LAYERS[1], layerDigest: BLOBS[1] })
+    const { properties } = read('cyclonedx').metadata
+    expect(properties.filter(({ name }: { name: string }) => name === 'longshore:layer')).toEqual(
+      sample().layers!.map(({ digest, diffId }) => ({ name: 'longshore:layer', value: `${digest} ${diffId}` })),
+    )
+    expect(read('spdx').packages[2].comment).toBe(`layer blob ${BLOBS[0]}`)
+  })
+
+  test('of a report that was stored before they were kept are named by their content alone', async () => {
+    const { layers: _, ...old } = sample()
+    const stored = readReport(Buffer.from(JSON.stringify(old)))
+    for (const { write } of FORMATS) expect(write(stored)).toMatch(/\n$/)
+    expect(read('json', stored)).not.toHaveProperty('layers')
+    expect(read('trivy', stored).Results[0].Packages[0].Layer).toEqual({ DiffID: LAYERS[0] })
+    expect(read('trivy', stored).Metadata.DiffIDs).toEqual(LAYERS)
+    expect(read('harbor', stored).vulnerabilities[3].layer).toEqual({ diff_id: LAYERS[0] })
+    expect(await cycloneDxProblems(write('cyclonedx', stored))).toBeNull()
+    expect(write('cyclonedx', stored)).not.toContain('LayerDigest')
+  })
 })
 
 describe('a report that is not whole', () => {
@@ -250,6 +287,7 @@ describe('CycloneDX', () => {
         { name: 'aquasecurity:trivy:SrcName', value: 'glibc' },
         { name: 'aquasecurity:trivy:SrcVersion', value: '2.36-9' },
         { name: 'aquasecurity:trivy:LayerDiffID', value: LAYERS[0] },
+        { name: 'aquasecurity:trivy:LayerDigest', value: BLOBS[0] },
       ],
       evidence: { occurrences: [{ location: 'var/lib/dpkg/status' }] },
     })
@@ -380,7 +418,7 @@ describe('the format of Trivy', () => {
       InstalledVersion: '2.14.1',
       FixedVersion: '2.15.0',
       Status: 'fixed',
-      Layer: { DiffID: LAYERS[1] },
+      Layer: { Digest: BLOBS[1], DiffID: LAYERS[1] },
       SeveritySource: 'ghsa',
       PrimaryURL: 'https://security-tracker.debian.org/tracker/CVE-2021-44228',
       Title: 'CVE-2021-44228 in org.apache.logging.log4j:log4j-core',

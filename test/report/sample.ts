@@ -5,6 +5,9 @@ import { countsOf } from '../../lib/report/select.ts'
 
 export const LAYERS = ['a', 'b'].map((letter) => `sha256:${letter.repeat(64)}`) as [string, string]
 
+/** Of the blobs these layers lie in; a third layer brought no package. */
+export const BLOBS = ['1', '2', '3'].map((digit) => `sha256:${digit.repeat(64)}`) as [string, string, string]
+
 export const HOSTILE =
   '=cmd|\' /C calc\'!A0 <script>alert("1")</script> [x](javascript:1) {0} \u202etxt\u0000\n"quoted", ok'
 
@@ -125,6 +128,11 @@ export const sample = (more: Partial<Report> = {}): Report => ({
   coverage: 'partial',
   gaps: ['opt/[x].jar {cannot} be read'],
   ...countsOf(FINDINGS),
+  layers: [
+    { digest: BLOBS[0], diffId: LAYERS[0] },
+    { digest: BLOBS[2], diffId: `sha256:${'c'.repeat(64)}` },
+    { digest: BLOBS[1], diffId: LAYERS[1] },
+  ],
   packages: PACKAGES,
   findings: FINDINGS,
   suppressed: SUPPRESSED,
@@ -138,6 +146,7 @@ export const empty = (): Report =>
     os: undefined as never,
     gaps: [],
     coverage: 'full',
+    layers: [],
     packages: [],
     findings: [],
     suppressed: undefined as never,

@@ -27,6 +27,7 @@ export function readCycloneDx(bom: unknown, limits: Limits): SbomDocument {
     items: [],
     unnamed: [],
     gaps: gapsOf(metadata),
+    layers: layersOf(metadata),
     completeness: isOurs ? 'ours' : isComplete(bom, root) ? 'stated' : 'unknown',
     ...(tool === undefined ? {} : { tool }),
   }
@@ -117,6 +118,13 @@ const gapsOf = (metadata: unknown): string[] =>
   listOf(metadata, 'properties').flatMap((property) => {
     const gap = textOf(property, 'name') === 'longshore:gap' ? textOf(property, 'value') : undefined
     return gap === undefined || OF_REVISION.test(gap) ? [] : [gap]
+  })
+
+const layersOf = (metadata: unknown): SbomDocument['layers'] =>
+  listOf(metadata, 'properties').flatMap((property) => {
+    const layer = textOf(property, 'name') === 'longshore:layer' ? textOf(property, 'value') : undefined
+    const [digest = '', diffId = '', ...more] = layer?.split(' ') ?? []
+    return isDigest(digest) && isDigest(diffId) && more.length === 0 ? [{ digest, diffId }] : []
   })
 
 /** A list of tools (until 1.4), or an object with components (since 1.5). */

@@ -20,6 +20,8 @@ export interface SbomDocument {
   digest?: string
   platform?: string
   os?: { id: string; version: string }
+  /** Where the document names them, which only ours do. */
+  layers?: { digest: string; diffId: string }[]
   items: SbomItem[]
   /** Components without a package URL, by name: nobody can say what they are. */
   unnamed: string[]

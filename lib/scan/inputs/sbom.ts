@@ -88,7 +88,7 @@ export function readSbom(bytes: Uint8Array, name: string, limits: Limits): ReadS
       platform,
       ...(os ? { os } : {}),
       packages,
-      layers: [],
+      layers: document.layers ?? [],
       gaps: gaps.list(),
       kind: ofArtifact ? 'artifact' : 'image',
     },
