@@ -1,22 +1,32 @@
 /** OSV's ecosystem and package names in one spelling, so that what was built is what is looked up. */
 
-/** Ecosystems whose suffix is a release that decides (`Debian:12`); elsewhere it only names a registry and is dropped. */
-const RELEASED = new Set(
+/**
+ * Registries of languages: what stands after the colon is an address (`Maven:https://repo1.maven.org/maven2`) and says
+ * nothing of a package. Everywhere else it is a release or a product that decides (`Debian:12`, `Oracle Linux:8`), also
+ * for ecosystems that are not known here: two releases in one file would judge each other's packages.
+ */
+const REGISTRIES = new Set(
   [
-    'Debian',
-    'Ubuntu',
-    'Alpine',
-    'Wolfi',
-    'Chainguard',
-    'Red Hat',
-    'Rocky Linux',
-    'AlmaLinux',
-    'openSUSE',
-    'SUSE',
-    'Mageia',
-    'openEuler',
-    'Photon OS',
-    'Azure Linux',
+    'Bitnami',
+    'ConanCenter',
+    'CRAN',
+    'crates.io',
+    'GHC',
+    'GitHub Actions',
+    'Go',
+    'Hackage',
+    'Hex',
+    'Julia',
+    'Maven',
+    'npm',
+    'NuGet',
+    'opam',
+    'Packagist',
+    'Pub',
+    'PyPI',
+    'RubyGems',
+    'SwiftURL',
+    'VSCode',
   ].map((name) => name.toLowerCase()),
 )
 
@@ -32,7 +42,7 @@ export function baseEcosystem(ecosystem: string): string {
  */
 export function fileEcosystem(ecosystem: string): string {
   const base = baseEcosystem(ecosystem)
-  if (!RELEASED.has(base.toLowerCase())) return base
+  if (REGISTRIES.has(base.toLowerCase())) return base
   return base === 'Ubuntu' ? ecosystem.replace(/:LTS$/, '') : ecosystem
 }
 

@@ -12,7 +12,7 @@ const MEMORY_KEY = 'advisories/sources.json'
 const archiveKey = (sha256: string): string => `advisories/sources/${sha256}.lines`
 
 /** Rises when a line or what is made of a record changes its meaning: then nothing that was kept may be used. */
-const FORMAT = 1
+const FORMAT = 2
 
 interface Kept {
   format: number

@@ -57,8 +57,13 @@ export interface RevisionManifest {
   files: RevisionFile[]
 }
 
-/** Rises when the files of a revision change their meaning. */
-export const REVISION_FORMAT = 1
+/**
+ * Rises when the files of a revision change their meaning, so that older code does not misread them. 2: every
+ * distribution is filed by its release.
+ */
+export const REVISION_FORMAT = 2
+/** Those that this version reads too: an upgrade goes on with the revision it finds until the next one is built. */
+export const REVISION_FORMATS_READ: readonly number[] = [1, REVISION_FORMAT]
 
 export const CURRENT_KEY = 'advisories/current.json'
 /** Locally: what the current revision was built from, a fingerprint of the folder or JSON of the command. */

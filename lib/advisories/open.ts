@@ -10,7 +10,7 @@ import {
   type AdvisoryMatch,
   CURRENT_KEY,
   fileKey,
-  REVISION_FORMAT,
+  REVISION_FORMATS_READ,
   type RevisionFile,
   type RevisionManifest,
   readMatches,
@@ -62,10 +62,10 @@ export async function readManifest(blobs: BlobStore, revision: string): Promise<
   const bytes = await blobs.get(key)
   if (!bytes) throw new LongshoreError('advisories-missing', `${key} is gone; build the advisories again`)
   const manifest = parseJson<RevisionManifest>(bytes, key)
-  if (manifest.format !== REVISION_FORMAT)
+  if (!REVISION_FORMATS_READ.includes(manifest.format))
     throw new LongshoreError(
       'advisories-missing',
-      `The advisory revision ${revision} has format ${manifest.format}, this version reads ${REVISION_FORMAT}; build the advisories again`,
+      `The advisory revision ${revision} has format ${manifest.format}, this version reads ${REVISION_FORMATS_READ.join(' and ')}; build the advisories again`,
     )
   return manifest
 }

@@ -71,6 +71,15 @@ const redHat: Rule = {
 
 const rolling = (family: Family, ecosystem: string): Rule => ({ family, ecosystems: () => [ecosystem] })
 
+const amazon: Rule = {
+  family: 'rpm',
+  // The first Amazon Linux named its releases by their month; its advisories call all of them 1.
+  ecosystems(version) {
+    const release = /^201\d\.\d\d$/.test(version) ? '1' : major(version)
+    return release ? [`Amazon Linux:${release}`] : []
+  },
+}
+
 const azure: Rule = released('rpm', 'Azure Linux:', MAJOR)
 
 const DISTRIBUTIONS: ReadonlyMap<string, Rule> = new Map<string, Rule>([
@@ -97,7 +106,7 @@ const DISTRIBUTIONS: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['centos', released('rpm', 'CentOS:', MAJOR)],
   ['ol', released('rpm', 'Oracle Linux:', MAJOR)],
   ['fedora', released('rpm', 'Fedora:', WHOLE)],
-  ['amzn', released('rpm', 'Amazon Linux:', WHOLE)],
+  ['amzn', amazon],
 ])
 
 /** The distribution's ecosystems, or the sentence that says why there are none. */

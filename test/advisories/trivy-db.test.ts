@@ -10,6 +10,7 @@ import { eventsOf } from '../../lib/advisories/trivy-db.ts'
 import { memoryBlobs } from '../../lib/blobs/memory.ts'
 import { defaultLimits } from '../../lib/config.ts'
 import { LongshoreError } from '../../lib/errors.ts'
+import { type BoltBucket, boltFile } from './bolt-file.ts'
 
 /** Written by bbolt 1.3.6 itself, with the buckets of trivy-db's schema 2; 600 packages, so that there are branches. */
 const FIXTURE = gunzipSync(readFileSync(new URL('../fixtures/trivy/trivy.db.gz', import.meta.url)))
@@ -30,8 +31,8 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const told = async (ecosystem: string, name: string) =>
-  (await database.lookup(ecosystem, name)).map(
+const told = async (ecosystem: string, name: string, from = database) =>
+  (await from.lookup(ecosystem, name)).map(
     ({ id, ranges }) =>
       `${id} ${ranges.map(({ events }) => events.map(({ kind, version }) => kind[0] + version).join(' ')).join(' | ')}`,
   )
@@ -104,6 +105,33 @@ describe('a trivy.db', () => {
       { numRuns: 25, seed: 9 },
     )
   })
+})
+
+/** A file whose packages have one flaw each, fixed in the version that is named. */
+const fixedIn = (buckets: Record<string, Record<string, string>>): BoltBucket =>
+  Object.fromEntries(
+    Object.entries(buckets).map(([bucket, packages]) => [
+      bucket,
+      Object.fromEntries(
+        Object.entries(packages).map(([name, FixedVersion]) => [
+          name,
+          { 'CVE-2024-0001': JSON.stringify({ FixedVersion }) },
+        ]),
+      ),
+    ]),
+  )
+
+test.each([
+  ['Oracle Linux', 'Oracle Linux 8', 'Oracle Linux 9', 'Oracle Linux:8', 'Oracle Linux:9'],
+  ['Amazon Linux', 'amazon linux 2', 'amazon linux 2023', 'Amazon Linux:2', 'Amazon Linux:2023'],
+  ['Rocky Linux', 'rocky 8', 'rocky 9', 'Rocky Linux:8', 'Rocky Linux:9'],
+  ['Photon OS', 'Photon OS 4.0', 'Photon OS 5.0', 'Photon OS:4.0', 'Photon OS:5.0'],
+])('a package of one release of %s is not judged by the range of another', async (_, older, newer, one, other) => {
+  const built = await build(boltFile(fixedIn({ [older]: { bash: '4.4.20-3' }, [newer]: { bash: '5.1.8-9' } })))
+  const fixes = async (ecosystem: string) =>
+    (await told(ecosystem, 'bash', built.database)).map((text) => text.split(' ').slice(1).join(' '))
+  expect([await fixes(one), await fixes(other)]).toEqual([['i0 f4.4.20-3'], ['i0 f5.1.8-9']])
+  expect([one, other, `${one}1`].map((ecosystem) => built.database.covers(ecosystem))).toEqual([true, true, false])
 })
 
 test.each([

@@ -17,6 +17,8 @@ test.each([
   ['ol', '8.8', 'rpm', 'Oracle Linux:8'],
   ['fedora', '39', 'rpm', 'Fedora:39'],
   ['amzn', '2023', 'rpm', 'Amazon Linux:2023'],
+  ['amzn', '2023.6.20241010', 'rpm', 'Amazon Linux:2023'],
+  ['amzn', '2018.03', 'rpm', 'Amazon Linux:1'],
   ['sles', '15.5', 'rpm', 'SUSE:Linux Enterprise Server 15 SP5'],
   ['sles', '15', 'rpm', 'SUSE:Linux Enterprise Server 15'],
   ['sles', '16.0', 'rpm', 'SUSE:Linux Enterprise Server 16.0'],
