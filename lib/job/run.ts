@@ -13,6 +13,7 @@ import { runLog } from './log.ts'
 import type { JobRecord } from './record.ts'
 import { acceptanceOf, tagClaims } from './tag-claims.ts'
 import { report } from './transitions.ts'
+import { within } from './within.ts'
 
 /** A run ends in one of these ways; stop and fenced are told by the record, not by the run. */
 export type Outcome =
@@ -129,7 +130,8 @@ export async function run(
   await watcher
   if (outcome.kind === 'error')
     log.warn(`attempt ${context.attempt} failed: ${outcome.error.code}: ${outcome.error.message}`)
-  await log.flush()
+  if ((await within(limits.logWaitMs, log.flush(), clock)) === 'late')
+    env.log.warn('the end of a job log was not written in time', { jobId: job.id })
   return { outcome, progress, ...(state.checkpoint !== undefined && { checkpoint: state.checkpoint }) }
 }
 
@@ -173,27 +175,40 @@ async function watch(
   abort: (outcome: Outcome) => void,
   context: JobContext,
 ): Promise<void> {
-  const { store, clock, limits } = env
+  const { clock, limits } = env
+  const handOver = () => abort({ kind: 'continued', checkpoint: state.checkpoint ?? job.checkpoint })
   let writtenAt = clock.now()
   while (!signal.aborted) {
     await clock.sleep(Math.max(0, Math.min(limits.stopPollMs, context.remainingMs())), signal)
     if (signal.aborted) return
-    if (context.remainingMs() <= 0) return abort({ kind: 'continued', checkpoint: state.checkpoint ?? job.checkpoint })
+    if (context.remainingMs() <= 0) return handOver()
+    const write = state.dirty && clock.now() - writtenAt >= limits.progressWriteSeconds * 1000
     try {
-      const write = state.dirty && clock.now() - writtenAt >= limits.progressWriteSeconds * 1000
-      const now = write
-        ? await apply(store, job, report(job.fence, state))
-        : await readJob(store, job.tenant, job.id, clock.now())
-      if (write) {
-        state.dirty = false
-        writtenAt = clock.now()
-      }
-      if (now?.status !== 'running' || now.fence !== job.fence) return abort({ kind: 'fenced' })
-      if (now.stop || (job.execution && (await haltOf(env, job.tenant, job.execution)) === 'stop'))
-        return abort({ kind: 'stopped' })
+      // The end of the time comes also when the store does not answer, and so does the end of the run.
+      const seen = await within(context.remainingMs(), poll(job, env, write ? state : undefined), clock, signal)
+      if (signal.aborted) return
+      if (seen === 'late') return handOver()
+      if (write) writtenAt = clock.now()
+      if (seen === 'fenced' || seen === 'stopped') return abort({ kind: seen })
     } catch (thrown) {
       // A poll that fails is tried again at the next; the run itself does not depend on it.
       env.log.warn('a stop poll failed', { jobId: job.id, reason: String(thrown) })
     }
   }
+}
+
+/** One look at the record; a write when there is something to tell. What the run says meanwhile is for the next one. */
+async function poll(job: JobRecord, env: Environment, told?: RunState): Promise<'goes on' | 'stopped' | 'fenced'> {
+  const { store, clock } = env
+  let now: JobRecord | undefined
+  if (told) {
+    told.dirty = false
+    now = await apply(store, job, report(job.fence, told)).catch((thrown: unknown) => {
+      told.dirty = true
+      throw thrown
+    })
+  } else now = await readJob(store, job.tenant, job.id, clock.now())
+  if (now?.status !== 'running' || now.fence !== job.fence) return 'fenced'
+  if (now.stop || (job.execution && (await haltOf(env, job.tenant, job.execution)) === 'stop')) return 'stopped'
+  return 'goes on'
 }

@@ -40,6 +40,12 @@ export const ADVISORY_LIMITS = {
     2_147_483_648,
     'CVSS vectors of all CVEs ever given are about 25 MB as CSV; read whole.',
   ),
+  enrichmentSecondsMax: limit(
+    60,
+    1,
+    600,
+    'One file of LONGSHORE_ENRICHMENT from an address; after it the last good one is used. The advisories matter more.',
+  ),
   advisoriesAgeDaysMax: limit(
     3,
     0,

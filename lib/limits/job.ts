@@ -74,6 +74,12 @@ export const JOB_LIMITS = {
   ),
   logPartBytesMax: limit(65_536, 1_024, 1_048_576, 'A log part is flushed at this size or after logFlushMs.'),
   logFlushMs: limit(1_000, 10, 60_000, 'A reader sees a line a second after it was written.'),
+  logWaitMs: limit(
+    3_000,
+    10,
+    60_000,
+    'The end of a run waits no longer for the last part of its log: a bucket that hangs delays no job.',
+  ),
   logBytesMax: limit(1_048_576, 4_096, 67_108_864, 'Per run; after that one line says that the log was cut.'),
   recordBytesMax: limit(16_384, 1_024, 400_000, 'A job record is meant to fit 1 KB (1 WRU); DynamoDB refuses 400 KB.'),
   messageImagesMax: limit(

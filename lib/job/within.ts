@@ -1,0 +1,21 @@
+/** Waiting for something no longer than it is worth. */
+import type { Clock } from '../clock.ts'
+
+/**
+ * What `work` brings, or `late` when so many milliseconds have passed, or the signal has aborted, before. What is late goes
+ * on by itself; how it ends is nobody's affair any more.
+ */
+export async function within<T>(
+  ms: number,
+  work: Promise<T>,
+  clock: Pick<Clock, 'sleep'>,
+  signal?: AbortSignal,
+): Promise<T | 'late'> {
+  const over = new AbortController()
+  const either = signal ? AbortSignal.any([signal, over.signal]) : over.signal
+  try {
+    return await Promise.race([work, clock.sleep(Math.max(0, ms), either).then(() => 'late' as const)])
+  } finally {
+    over.abort()
+  }
+}
