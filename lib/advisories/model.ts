@@ -8,6 +8,8 @@ export interface AdvisoryMatch {
   ranges: { semver: boolean; events: OsvEvent[] }[]
   /** Versions listed one by one. */
   versions: string[]
+  /** The record is filed by the name of a binary package, in an ecosystem that else goes by source packages. */
+  binary?: true
 }
 
 /** What a CVE is known to be worth, from another place than the record itself. */
@@ -77,20 +79,28 @@ export const changesKey = (before: string, after: string): string =>
 const EVENT_LETTERS = { introduced: 'i', fixed: 'f', last_affected: 'l', limit: 'm' } as const
 const EVENT_KINDS: Record<string, OsvEvent['kind']> = { i: 'introduced', f: 'fixed', l: 'last_affected', m: 'limit' }
 
-/** A match as compact JSON: `[id, [["i0","f1.2"]], "1.0\n1.1"]`; a leading "S" in a range marks SEMVER. */
+/** What few matches have, by one letter each. */
+interface More {
+  b?: 1
+}
+
+/** A match as compact JSON: `[id, [["i0","f1.2"]], "1.0\n1.1", more]`; a leading "S" in a range marks SEMVER. */
 export function writeMatch(match: AdvisoryMatch): string {
   const ranges = match.ranges.map(({ semver, events }) => [
     ...(semver ? ['S'] : []),
     ...events.map(({ kind, version }) => EVENT_LETTERS[kind] + version),
   ])
   // One string parses many times faster than a list: some records list thousands of versions.
-  return JSON.stringify(match.versions.length ? [match.id, ranges, match.versions.join('\n')] : [match.id, ranges])
+  const versions = match.versions.join('\n')
+  const more: More = match.binary ? { b: 1 } : {}
+  if (Object.keys(more).length > 0) return JSON.stringify([match.id, ranges, versions, more])
+  return JSON.stringify(versions ? [match.id, ranges, versions] : [match.id, ranges])
 }
 
 /** The matches of one package: the value of a key in a match file. */
 export function readMatches(value: string): AdvisoryMatch[] {
-  const stored = JSON.parse(value) as [id: string, ranges: string[][], versions?: string][]
-  return stored.map(([id, ranges, versions]) => ({
+  const stored = JSON.parse(value) as [id: string, ranges: string[][], versions?: string, more?: More][]
+  return stored.map(([id, ranges, versions, more]) => ({
     id,
     ranges: ranges.map((items) => {
       const semver = items[0] === 'S'
@@ -102,7 +112,8 @@ export function readMatches(value: string): AdvisoryMatch[] {
         })),
       }
     }),
-    versions: versions === undefined ? [] : versions.split('\n'),
+    versions: versions ? versions.split('\n') : [],
+    ...(more?.b ? { binary: true } : {}),
   }))
 }
 

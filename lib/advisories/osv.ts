@@ -25,6 +25,8 @@ interface OsvAffected {
   name: string
   ranges: OsvRange[]
   versions: string[]
+  /** The name is that of a binary package (`database_specific.names`), in an ecosystem that else names source packages. */
+  binary: boolean
 }
 
 export interface OsvRecord {
@@ -150,8 +152,9 @@ export function readOsvRecord(document: unknown, eventsMax: number): OsvRecord |
     size += list(place.versions).length
     for (const range of list(place.ranges)) size += list(fields(range).events).length
     if (size > eventsMax) return { problem: `has more than ${eventsMax} versions and range events` }
+    const binary = fields(place.database_specific).names === 'binary'
     if (ecosystem && name && !name.includes('\n'))
-      affected.push({ ecosystem, name, ranges: readRanges(place.ranges), versions: words(place.versions) })
+      affected.push({ ecosystem, name, ranges: readRanges(place.ranges), versions: words(place.versions), binary })
   }
   const references = list(record.references).flatMap((item) => {
     const reference = fields(item)

@@ -18,10 +18,11 @@ function matchesOf(record: OsvRecord): PreparedMatch[] {
   for (const affected of record.affected) {
     const ecosystem = fileEcosystem(affected.ecosystem)
     const name = normalName(ecosystem, affected.name)
-    const key = `${ecosystem}\n${name}`
+    const key = `${ecosystem}\n${name}\n${affected.binary}`
     let found = byPackage.get(key)
     if (!found) {
       found = { ecosystem, name, match: { id: record.id, ranges: [], versions: [] } }
+      if (affected.binary) found.match.binary = true
       byPackage.set(key, found)
     }
     for (const { type, events } of affected.ranges) found.match.ranges.push({ semver: type === 'SEMVER', events })

@@ -10,18 +10,21 @@ import { baseEcosystem } from './ecosystem.ts'
 import type { AdvisorySource } from './source.ts'
 import type { ZipMember } from './zip.ts'
 
-/** Trivy's name of a distribution, before its release -> OSV's ecosystem, up to the release. */
-const DISTRIBUTIONS: [pattern: RegExp, ecosystem: string][] = [
+/**
+ * Trivy's name of a distribution, before its release -> OSV's ecosystem, up to the release. `binary`: its packages are
+ * binary packages (Trivy's own drivers look them up by `pkg.Name`), where OSV's records are by source package.
+ */
+const DISTRIBUTIONS: [pattern: RegExp, ecosystem: string, names?: 'binary'][] = [
   [/^debian (\d+)$/, 'Debian:'],
   [/^ubuntu (\d+\.\d+)$/, 'Ubuntu:'],
   [/^alpine (\d+\.\d+)$/, 'Alpine:v'],
-  [/^alma (\d+)$/, 'AlmaLinux:'],
-  [/^rocky (\d+)$/, 'Rocky Linux:'],
-  [/^Oracle Linux (\d+)$/, 'Oracle Linux:'],
-  [/^amazon linux (\d+)$/, 'Amazon Linux:'],
+  [/^alma (\d+)$/, 'AlmaLinux:', 'binary'],
+  [/^rocky (\d+)$/, 'Rocky Linux:', 'binary'],
+  [/^Oracle Linux (\d+)$/, 'Oracle Linux:', 'binary'],
+  [/^amazon linux (\d+)$/, 'Amazon Linux:', 'binary'],
   [/^Photon OS (\d+\.\d+)$/, 'Photon OS:'],
   [/^(?:CBL-Mariner|Azure Linux) (\d+)(?:\.\d+)?$/, 'Azure Linux:'],
-  [/^openSUSE Leap (\d+\.\d+)$/, 'openSUSE:Leap '],
+  [/^openSUSE Leap (\d+\.\d+)$/, 'openSUSE:Leap ', 'binary'],
   [/^wolfi()$/, 'Wolfi'],
   [/^chainguard()$/, 'Chainguard'],
 ]
@@ -40,12 +43,18 @@ const LANGUAGES: Record<string, string> = {
 
 const LABELS = ['UNKNOWN', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL']
 
-function ecosystemOf(bucket: string): string | undefined {
+interface Platform {
+  ecosystem: string
+  names?: 'binary'
+}
+
+function platformOf(bucket: string): Platform | undefined {
   const language = bucket.split('::')
-  if (language.length === 2) return Object.hasOwn(LANGUAGES, language[0]!) ? LANGUAGES[language[0]!] : undefined
-  for (const [pattern, ecosystem] of DISTRIBUTIONS) {
+  if (language.length === 2)
+    return Object.hasOwn(LANGUAGES, language[0]!) ? { ecosystem: LANGUAGES[language[0]!]! } : undefined
+  for (const [pattern, ecosystem, names] of DISTRIBUTIONS) {
     const release = pattern.exec(bucket)?.[1]
-    if (release !== undefined) return ecosystem + release
+    if (release !== undefined) return { ecosystem: ecosystem + release, ...(names ? { names } : {}) }
   }
   return undefined
 }
@@ -141,18 +150,19 @@ export function trivyDbSource(path: string): AdvisorySource {
     }
   }
 
-  function* platforms(file: BoltFile): Generator<[ecosystem: string, bucket: Bucket]> {
+  function* platforms(file: BoltFile): Generator<[platform: Platform, bucket: Bucket]> {
     for (const { key, bucket } of file.entries(file.root)) {
-      const ecosystem = bucket === undefined ? undefined : ecosystemOf(key.toString('utf8'))
-      if (ecosystem !== undefined && bucket !== undefined) yield [ecosystem, bucket]
+      const platform = bucket === undefined ? undefined : platformOf(key.toString('utf8'))
+      if (platform !== undefined && bucket !== undefined) yield [platform, bucket]
     }
   }
 
   /** Per flaw, what is affected in every release of the ecosystem. */
   function affectedIn(file: BoltFile, base: string): Map<string, { affected: Fields[]; label: string }> {
     const flaws = new Map<string, { affected: Fields[]; label: string }>()
-    for (const [ecosystem, bucket] of platforms(file)) {
+    for (const [{ ecosystem, names }, bucket] of platforms(file)) {
       if (baseEcosystem(ecosystem) !== base) continue
+      const more = names ? { database_specific: { names } } : {}
       for (const { key: name, bucket: entries } of file.entries(bucket)) {
         if (entries === undefined) continue
         for (const entry of file.entries(entries)) {
@@ -161,7 +171,7 @@ export function trivyDbSource(path: string): AdvisorySource {
           const id = entry.key.toString('utf8')
           const flaw = flaws.get(id) ?? { affected: [], label: '' }
           flaws.set(id, flaw)
-          flaw.affected.push({ package: { ecosystem, name: name.toString('utf8') }, ranges: rangesOf(said) })
+          flaw.affected.push({ package: { ecosystem, name: name.toString('utf8') }, ranges: rangesOf(said), ...more })
           flaw.label ||= LABELS[Number(said.Severity ?? 0)] ?? ''
         }
       }
@@ -185,7 +195,7 @@ export function trivyDbSource(path: string): AdvisorySource {
   return {
     name: path,
     async ecosystems() {
-      const found = withFile((file) => new Set([...platforms(file)].map(([ecosystem]) => baseEcosystem(ecosystem))))
+      const found = withFile((file) => new Set([...platforms(file)].map(([{ ecosystem }]) => baseEcosystem(ecosystem))))
       if (found.size === 0)
         throw new LongshoreError('advisories-invalid', `${path} holds no distribution or language that is known here`)
       return [...found].sort()

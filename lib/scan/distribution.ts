@@ -2,7 +2,10 @@
 
 export type Family = 'dpkg' | 'apk' | 'rpm'
 
-/** What advisories name: almost all the source package; Red Hat's and AlmaLinux's the binary packages. */
+/**
+ * What OSV's advisories name: almost all the source package; Red Hat's and AlmaLinux's the binary packages. A record that
+ * names binary packages in another rpm distribution, as those of a trivy.db do, says so itself.
+ */
 type Subject = 'source' | 'binary'
 
 export interface Distribution {

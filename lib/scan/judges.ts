@@ -2,19 +2,26 @@
 import { type Distribution, distributionOf } from './distribution.ts'
 import type { ImageInventory, ImagePackage } from './model.ts'
 
+export interface Subject {
+  name: string
+  version: string
+  /** Which records count: those that name source packages, those that name binary ones, or all of this name. */
+  names?: 'source' | 'binary'
+}
+
 export interface Judge {
   ecosystems: readonly string[]
   /** What advisories call the package. */
-  subject(found: ImagePackage): { name: string; version: string }
+  subjects(found: ImagePackage): Subject[]
 }
 
-const itself = ({ name, version }: ImagePackage) => ({ name, version })
+const itself = ({ name, version }: ImagePackage): Subject[] => [{ name, version }]
 
 /** Go's advisories leave the `v` of a module's version out. */
-const goModule = ({ name, version }: ImagePackage) => ({ name, version: version.replace(/^v(?=\d)/, '') })
+const goModule = ({ name, version }: ImagePackage): Subject[] => [{ name, version: version.replace(/^v(?=\d)/, '') }]
 
 /** The ecosystem of each language; OS packages have that of their distribution. */
-export const LANGUAGES: readonly [ImagePackage['kind'], string, Judge['subject']][] = [
+export const LANGUAGES: readonly [ImagePackage['kind'], string, Judge['subjects']][] = [
   ['npm', 'npm', itself],
   ['python', 'PyPI', itself],
   ['gem', 'RubyGems', itself],
@@ -25,10 +32,21 @@ export const LANGUAGES: readonly [ImagePackage['kind'], string, Judge['subject']
   ['cargo', 'crates.io', itself],
 ]
 
-/** A distribution publishes by source package or by binary package. */
-const osJudge = ({ ecosystems, subject }: Distribution): Judge => ({
+/**
+ * A distribution publishes by source package or by binary package; of one rpm distribution there may be records of both
+ * kinds. A binary package is never judged by what is said of its source's other packages: their versions may differ.
+ */
+const osJudge = ({ family, ecosystems, subject }: Distribution): Judge => ({
   ecosystems,
-  subject: (found) => (subject === 'binary' ? found : (found.source ?? found)),
+  subjects(found) {
+    if (subject === 'binary') return itself(found)
+    const { name, version } = found.source ?? found
+    if (family !== 'rpm') return [{ name, version }]
+    return [
+      { name, version, names: 'source' },
+      { name: found.name, version: found.version, names: 'binary' },
+    ]
+  },
 })
 
 /** Whether or not a revision has advisories for them: what an image is judged by does not change with the data. */
@@ -36,6 +54,6 @@ export function judgesOf(os: ImageInventory['os']): ReadonlyMap<ImagePackage['ki
   const judges = new Map<ImagePackage['kind'], Judge>()
   const distribution = distributionOf(os)
   if (!('gap' in distribution)) judges.set(distribution.family, osJudge(distribution))
-  for (const [kind, ecosystem, subject] of LANGUAGES) judges.set(kind, { ecosystems: [ecosystem], subject })
+  for (const [kind, ecosystem, subjects] of LANGUAGES) judges.set(kind, { ecosystems: [ecosystem], subjects })
   return judges
 }

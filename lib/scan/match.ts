@@ -10,7 +10,7 @@ import { affectedBy } from './affected.ts'
 import { distributionOf } from './distribution.ts'
 import { packageEntries } from './entries.ts'
 import { type Flaw, flawsOf, type Hit } from './flaws.ts'
-import { type Judge, judgesOf, LANGUAGES } from './judges.ts'
+import { type Judge, judgesOf, LANGUAGES, type Subject } from './judges.ts'
 import type { ImageInventory, ImagePackage } from './model.ts'
 import { OS_KINDS } from './packages/kinds.ts'
 import { scoreOf, severityOfScore, severityOfWord } from './severity.ts'
@@ -139,26 +139,28 @@ class Matcher {
     this.#database = database
   }
 
-  flaws(ecosystems: readonly string[], name: string, version: string): Promise<Flaw[]> {
-    const key = `${ecosystems[0]}\n${name}\n${version}`
+  flaws(ecosystems: readonly string[], subjects: readonly Subject[]): Promise<Flaw[]> {
+    const key = [ecosystems[0], ...subjects.flatMap(({ name, version }) => [name, version])].join('\n')
     let found = this.#flaws.get(key)
     if (!found) {
-      found = this.#match(ecosystems, name, version)
+      found = this.#match(ecosystems, subjects)
       this.#flaws.set(key, found)
     }
     return found
   }
 
-  async #match(ecosystems: readonly string[], name: string, version: string): Promise<Flaw[]> {
+  async #match(ecosystems: readonly string[], subjects: readonly Subject[]): Promise<Flaw[]> {
     const hits: Hit[] = []
     for (const ecosystem of ecosystems) {
       const compare = comparatorOf(ecosystem)
       if (!compare) continue
-      for (const match of await this.#database.lookup(ecosystem, name)) {
-        const affected = affectedBy(match, version, compare)
-        const details = affected && (await this.#database.details(ecosystem, match.id))
-        if (details) hits.push({ details, ...affected })
-      }
+      for (const { name, version, names } of subjects)
+        for (const match of await this.#database.lookup(ecosystem, name)) {
+          if (names !== undefined && names !== (match.binary ? 'binary' : 'source')) continue
+          const affected = affectedBy(match, version, compare)
+          const details = affected && (await this.#database.details(ecosystem, match.id))
+          if (details) hits.push({ details, ...affected })
+        }
     }
     return flawsOf(hits)
   }
@@ -224,8 +226,7 @@ export async function buildReport(options: {
     listed.push(pack)
     const by = judges.get(found.kind)
     if (!by) continue
-    const { name, version } = by.subject(found)
-    const flaws = await matcher.flaws(by.ecosystems, name, version)
+    const flaws = await matcher.flaws(by.ecosystems, by.subjects(found))
     for (const flaw of flaws) findings.push(finding(flaw, pack, by.ecosystems[0]!))
   }
   findings.sort(byRisk)

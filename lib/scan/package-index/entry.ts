@@ -63,7 +63,7 @@ export function indexEntry(inventory: ImageInventory, findings: readonly Finding
     const keys = keysOf(found.layer)
     const judge = judges.get(found.kind)
     for (const ecosystem of judge?.ecosystems ?? []) {
-      keys.add(keyOfPackage(ecosystem, judge!.subject(found).name))
+      for (const { name } of judge!.subjects(found)) keys.add(keyOfPackage(ecosystem, name))
       own.add(keyOfPackage(ecosystem, EVERY_PACKAGE))
     }
     keys.add(`${found.kind}\n${found.name}`)
