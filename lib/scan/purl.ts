@@ -8,7 +8,14 @@ const encode = (text: string) =>
     .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%3A', ':')
 
-const encodePath = (path: string) => path.split('/').map(encode).join('/')
+/** Namespace and name, divided by slashes; a segment must not be empty. What has no other is one name. */
+function encodePath(path: string): string {
+  const segments = path.split('/').filter((segment) => segment !== '')
+  return segments.length > 0 ? segments.map(encode).join('/') : encode(path)
+}
+
+/** Whose names have a namespace before a slash. */
+const NAMESPACED: ReadonlySet<FoundPackage['kind']> = new Set(['npm', 'composer', 'go', 'maven'])
 
 /** Type of each kind and, for OS packages, the namespace when the image does not tell its distribution. */
 const OS_TYPES: Partial<Record<FoundPackage['kind'], [type: string, namespace: string]>> = {
@@ -64,7 +71,7 @@ function languagePackageUrl({ kind, name, version }: FoundPackage): string {
   const spelled =
     kind === 'python' ? name.toLowerCase().replaceAll('_', '-') : kind === 'composer' ? name.toLowerCase() : name
   const path = kind === 'maven' ? spelled.replace(':', '/') : spelled
-  return `pkg:${TYPES[kind] ?? kind}/${encodePath(path)}@${encode(version)}`
+  return `pkg:${TYPES[kind] ?? kind}/${NAMESPACED.has(kind) ? encodePath(path) : encode(path)}@${encode(version)}`
 }
 
 /** A package URL taken apart, everything decoded. */

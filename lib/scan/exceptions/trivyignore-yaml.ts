@@ -25,7 +25,8 @@ export function readTrivyIgnoreYaml(text: string, source: string): ExceptionRule
   let document: unknown
   try {
     // Aliases cannot grow a small file beyond what a person writes.
-    document = parse(text, { maxAliasCount: 100 })
+    // Warnings would go to the console, with what stands in the file.
+    document = parse(text, { maxAliasCount: 100, logLevel: 'error' })
   } catch (error) {
     throw invalidFile(source, error instanceof Error ? error.message.split('\n')[0]! : 'it is not YAML')
   }
