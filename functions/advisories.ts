@@ -11,6 +11,12 @@ export const handler = observed(
   async (_tick: unknown, { log }): Promise<BuildResult> => {
     const limits = readLimits(process.env)
     const source = sourceOf(process.env.LONGSHORE_ADVISORIES ?? '', limits)
-    return await buildRevision({ source, blobs: openBlobs(process.env), limits, log: (line) => log.info(line) })
+    return await buildRevision({
+      source,
+      blobs: openBlobs(process.env),
+      enrichment: process.env.LONGSHORE_ENRICHMENT ?? '',
+      limits,
+      log: (line) => log.info(line),
+    })
   },
 )

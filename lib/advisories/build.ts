@@ -11,7 +11,7 @@ import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { writeChangedKeys } from './changes.ts'
 import { baseEcosystem } from './ecosystem.ts'
-import { NO_ENRICHMENT, readEnrichment } from './enrichment.ts'
+import { enrichmentOf } from './enrichment-address.ts'
 import { filesOf } from './files.ts'
 import { Intake } from './intake.ts'
 import { CveJoin } from './join.ts'
@@ -32,7 +32,7 @@ import { Spool } from './spool.ts'
 export interface BuildOptions {
   source: AdvisorySource
   blobs: BlobStore
-  /** Directory with KEV, CVSS and EPSS files (LONGSHORE_ENRICHMENT). */
+  /** Directory or addresses with KEV, CVSS and EPSS files (LONGSHORE_ENRICHMENT). */
   enrichment?: string
   limits: Limits
   /** Dates after its now are upstream typos and do not date the revision. */
@@ -79,7 +79,7 @@ export async function buildRevision(options: BuildOptions): Promise<BuildResult>
   const { source, blobs, limits, clock = systemClock, log = () => {} } = options
   using spool = new Spool()
   const intake = new Intake(spool, clock.now())
-  const enrichment = options.enrichment ? await readEnrichment(options.enrichment, limits) : NO_ENRICHMENT
+  const enrichment = await enrichmentOf(options.enrichment, { blobs, limits, clock, log })
   const join = new CveJoin(enrichment, intake.counts)
   using memory = new SourceMemory(source, blobs, log)
   const ecosystems = await source.ecosystems()

@@ -1,6 +1,7 @@
 /**
  * Facts about CVEs that the records lack: CVSS vectors (CISA Vulnrichment), known exploitation (CISA KEV) and its
- * probability (EPSS of FIRST), read from the directory of LONGSHORE_ENRICHMENT. What is absent is simply not joined.
+ * probability (EPSS of FIRST), read from the directory of LONGSHORE_ENRICHMENT; from an address:
+ * `enrichment-address.ts`. What is absent is simply not joined.
  */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -20,17 +21,6 @@ export interface Enrichment {
 
 export const NO_ENRICHMENT: Enrichment = { severities: new Map(), kev: new Map(), epss: new Map() }
 
-async function readBounded(directory: string, paths: string[], bytesMax: number): Promise<Buffer | undefined> {
-  const path = paths.map((name) => join(directory, name)).find((candidate) => existsSync(candidate))
-  if (!path) return undefined
-  try {
-    const bytes = await readFile(path)
-    return path.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: bytesMax }) : bytes
-  } catch (cause) {
-    throw new LongshoreError('advisories-invalid', `The enrichment file ${path} cannot be read; replace it`, { cause })
-  }
-}
-
 /** Lines of `cve,vector,score,severity,source`; no field holds a comma. */
 function readSeverities(csv: string): Map<string, JoinedSeverity> {
   const severities = new Map<string, JoinedSeverity>()
@@ -49,13 +39,13 @@ function readSeverities(csv: string): Map<string, JoinedSeverity> {
   return severities
 }
 
-function readKev(text: string, path: string): Map<string, string> {
+function readKev(text: string, where: string): Map<string, string> {
   const kev = new Map<string, string>()
   let catalogue: unknown
   try {
     catalogue = JSON.parse(text)
   } catch (cause) {
-    throw new LongshoreError('advisories-invalid', `The KEV catalogue in ${path} is not JSON; download it again`, {
+    throw new LongshoreError('advisories-invalid', `The KEV catalogue in ${where} is not JSON; download it again`, {
       cause,
     })
   }
@@ -81,18 +71,67 @@ function readEpss(csv: string): Map<string, number> {
   return epss
 }
 
-/** Reads the directory, files in their folders or beside each other. Throws `advisories-invalid` when one is damaged. */
+/** One of the files: what people call it, the names it may have, the best first, and how it is read. */
+export interface EnrichmentFile<Key extends keyof Enrichment = keyof Enrichment> {
+  key: Key
+  what: string
+  names: readonly string[]
+  /** Throws `advisories-invalid` for what it cannot be. */
+  parse(text: string, where: string): Enrichment[Key]
+}
+
+const named = (folder: string, name: string): string[] => [`${folder}/${name}`, name]
+const csvNamed = (folder: string, name: string): string[] => [
+  ...named(folder, `${name}.csv.gz`),
+  ...named(folder, `${name}.csv`),
+]
+
+export const ENRICHMENT_FILES: { [Key in keyof Enrichment]: EnrichmentFile<Key> } = {
+  severities: {
+    key: 'severities',
+    what: 'the list of CVSS vectors',
+    names: csvNamed('severity', 'cve-cvss-vulnrichment'),
+    parse: readSeverities,
+  },
+  kev: {
+    key: 'kev',
+    what: 'the KEV catalogue',
+    names: named('kev', 'known_exploited_vulnerabilities.json'),
+    parse: readKev,
+  },
+  epss: {
+    key: 'epss',
+    what: 'the list of EPSS scores',
+    names: csvNamed('epss', 'epss_scores-current'),
+    parse: readEpss,
+  },
+}
+
+/** Plain text, whether the file is compressed or a server has inflated it on the way. Throws what zlib throws. */
+export const inflated = (bytes: Buffer, bytesMax: number): string =>
+  (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes, { maxOutputLength: bytesMax }) : bytes).toString('utf8')
+
+/**
+ * Reads a directory, files in their folders or beside each other. Its owner is here to mend it: throws
+ * `advisories-invalid` when a file is damaged.
+ */
 export async function readEnrichment(directory: string, limits: Limits): Promise<Enrichment> {
-  const bytesMax = limits.enrichmentBytesMax
-  const csv = 'cve-cvss-vulnrichment.csv'
-  const severity = await readBounded(directory, [`severity/${csv}.gz`, `${csv}.gz`, `severity/${csv}`, csv], bytesMax)
-  const catalogue = 'known_exploited_vulnerabilities.json'
-  const kev = await readBounded(directory, [`kev/${catalogue}`, catalogue], bytesMax)
-  const scores = 'epss_scores-current.csv'
-  const epss = await readBounded(directory, [`epss/${scores}.gz`, `${scores}.gz`, `epss/${scores}`, scores], bytesMax)
+  const read = async <Key extends keyof Enrichment>({ key, names, parse }: EnrichmentFile<Key>) => {
+    const path = names.map((name) => join(directory, name)).find((candidate) => existsSync(candidate))
+    if (!path) return NO_ENRICHMENT[key]
+    let text: string
+    try {
+      text = inflated(await readFile(path), limits.enrichmentBytesMax)
+    } catch (cause) {
+      throw new LongshoreError('advisories-invalid', `The enrichment file ${path} cannot be read; replace it`, {
+        cause,
+      })
+    }
+    return parse(text, path)
+  }
   return {
-    epss: epss ? readEpss(epss.toString('utf8')) : new Map(),
-    severities: severity ? readSeverities(severity.toString('utf8')) : new Map(),
-    kev: kev ? readKev(kev.toString('utf8'), directory) : new Map(),
+    severities: await read(ENRICHMENT_FILES.severities),
+    kev: await read(ENRICHMENT_FILES.kev),
+    epss: await read(ENRICHMENT_FILES.epss),
   }
 }

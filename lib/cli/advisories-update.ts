@@ -30,7 +30,7 @@ export const advisoriesUpdate = defineCommand({
     },
     enrichment: {
       type: 'string',
-      value: 'DIR',
+      value: 'URL|DIR',
       help: 'Holds KEV, CVSS and EPSS files; else LONGSHORE_ENRICHMENT, else none.',
     },
     data: dataOption,
@@ -54,7 +54,7 @@ export const advisoriesUpdate = defineCommand({
     const result = await buildRevision({
       source: trivyDb === undefined ? sourceOf(from, limits) : trivyDbSource(from),
       blobs,
-      ...(enrichment ? { enrichment: resolve(enrichment) } : {}),
+      ...(enrichment ? { enrichment: placeOf(enrichment) } : {}),
       limits,
       log: say,
     })

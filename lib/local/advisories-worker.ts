@@ -40,7 +40,7 @@ if (isOutdated({ before, fingerprint, asked: work.source !== undefined })) {
 
 /** Undefined for a URL: only its server knows. */
 async function fingerprintOf(folder: string): Promise<string | undefined> {
-  if (/^https?:/.test(folder)) return undefined
+  if (/^https?:/.test(folder) || /^https?:/.test(work.enrichment ?? '')) return undefined
   const hash = createHash('sha256').update(`${folder}\n${work.enrichment ?? ''}\n`)
   for (const name of (await readdir(folder).catch(() => [])).sort()) {
     const file = await stat(join(folder, name, 'all.zip')).catch(() => undefined)

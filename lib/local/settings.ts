@@ -55,7 +55,7 @@ export function readSettings(env: Variables): Settings {
     tickSeconds: numberOf('LONGSHORE_TICK_SECONDS', env.LONGSHORE_TICK_SECONDS || '60', 1, 3_600),
     workerProcesses: numberOf('LONGSHORE_WORKER_PROCESSES', env.LONGSHORE_WORKER_PROCESSES || '0', 0, 16),
     ...optional('LONGSHORE_ADVISORIES', 'advisories', path),
-    ...optional('LONGSHORE_ENRICHMENT', 'enrichment', resolve),
+    ...optional('LONGSHORE_ENRICHMENT', 'enrichment', path),
     registries: readRegistries(env.LONGSHORE_REGISTRIES, true),
     ...optional('LONGSHORE_DEFAULT_REGISTRY', 'defaultRegistry'),
     ...optional('AWS_ENDPOINT_URL_DYNAMODB', 'dynamoEndpoint'),

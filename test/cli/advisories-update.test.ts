@@ -100,7 +100,7 @@ describe('arguments', () => {
     for (const option of [
       '--from URL|DIR',
       '--trivy-db FILE',
-      '--enrichment DIR',
+      '--enrichment URL|DIR',
       '--data DIR',
       '--json',
       '--quiet',

@@ -32,6 +32,17 @@ describe('the settings of the local run', () => {
     expect(() => readSettings(env)).toThrow(sentence)
   })
 
+  test('take folders from where the command was given, and addresses as they are', () => {
+    const settings = readSettings({
+      LONGSHORE_ADVISORIES: 'osv',
+      LONGSHORE_ENRICHMENT: 'https://a.test,https://b.test',
+    })
+    expect(settings).toMatchObject({
+      advisories: join(process.cwd(), 'osv'),
+      enrichment: 'https://a.test,https://b.test',
+    })
+  })
+
   test('without a demo, its ports do not matter', () => {
     const settings = readSettings({ LONGSHORE_DEMO: 'off', LONGSHORE_PORT: '5001' })
     expect(settings).toMatchObject({ port: 5001 })
