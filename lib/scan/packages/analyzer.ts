@@ -41,3 +41,15 @@ export function readingBinary<T>(what: string, read: () => T): T {
     throw error
   }
 }
+
+/**
+ * What damage a database made of lines shows beside its entries. One that is always written whole ends with a line break
+ * (dpkg refuses it else): without one it was cut, and what came after is unknown.
+ *
+ * @param strays lines that are no fields
+ */
+export function tellDamage(content: Buffer, strays: number, whole: boolean, gap: (sentence: string) => void): void {
+  if (strays > 0) gap(`has lines that are no fields (${strays}); packages may be missing`)
+  if (whole && content.length > 0 && content.at(-1) !== 0x0a)
+    gap('ends in the middle of a line: it was cut, and packages are missing')
+}

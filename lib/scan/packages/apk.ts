@@ -1,6 +1,6 @@
 /** apk's installed database (apk-package(5)): one-letter fields, records ended by an empty line. */
 import type { FoundPackage } from '../model.ts'
-import { type Analyzer, isField, Unreadable } from './analyzer.ts'
+import { type Analyzer, isField, tellDamage, Unreadable } from './analyzer.ts'
 
 /** Alpine 3.23 moved the database under /usr. */
 const PATHS = new Set(['lib/apk/db/installed', 'usr/lib/apk/db/installed'])
@@ -13,12 +13,16 @@ export const apk: Analyzer = {
     if (content.includes(0)) throw new Unreadable('is not a text file')
     const packages: FoundPackage[] = []
     let fields = new Map<string, string>()
+    // Every field's line is a part of a record, so that one whose wanted fields are damaged is seen.
+    let inside = false
+    let strays = 0
     const finish = () => {
-      if (fields.size === 0) return
+      if (!inside) return
       const found = readRecord(fields, path)
       if (found) packages.push(found)
       else gap(`has an entry that cannot be read: ${[...fields.values()].join(' ').slice(0, 80)}`)
       fields = new Map()
+      inside = false
     }
     let directory = ''
     let at = 0
@@ -26,17 +30,19 @@ export const apk: Analyzer = {
       const newline = content.indexOf(0x0a, at)
       const end = newline < 0 ? content.length : newline
       if (end === at) finish()
-      else if (content[at + 1] === 0x3a) {
+      else if (end > at + 1 && content[at + 1] === 0x3a) {
+        inside = true
         // P package, V version, A architecture, o origin; F a directory, R a file in it; the rest describes files.
         const field = String.fromCharCode(content[at]!)
         const value = () => content.toString('utf8', at + 2, Math.min(end, at + 1024)).trim()
         if ('PVAo'.includes(field)) fields.set(field, value())
         else if (field === 'F') directory = value()
         else if (field === 'R') owns(`${directory}/${value()}`)
-      }
+      } else strays++
       at = end + 1
     }
     finish()
+    tellDamage(content, strays, true, gap)
     return packages
   },
 }

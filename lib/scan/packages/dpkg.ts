@@ -1,12 +1,14 @@
 /** dpkg's status file (dpkg-query(1), deb-control(5)) and the single files of distroless images. */
 import type { FoundPackage } from '../model.ts'
-import { type Analyzer, isField, Unreadable } from './analyzer.ts'
+import { type Analyzer, isField, tellDamage, Unreadable } from './analyzer.ts'
 
 const STATUS = 'var/lib/dpkg/status'
 const STATUS_DIRECTORY = 'var/lib/dpkg/status.d/'
 
 /** The file is on disk in these states, whatever was asked for it: `hold ok installed` is installed too (dpkg(1)). */
 const PRESENT = new Set(['installed', 'unpacked', 'half-configured', 'triggers-awaited', 'triggers-pending'])
+/** Removed, never there, or not unpacked to the end. Any other word is damage. */
+const ABSENT = new Set(['not-installed', 'config-files', 'half-installed'])
 
 /** `name` or `name (version)`: the version is told only when it differs from the binary's, as after a binNMU. */
 const SOURCE = /^(\S+)(?: \((\S+)\))?$/
@@ -25,50 +27,71 @@ export const dpkg: Analyzer = {
   read: (path, content, { gap }) => {
     if (content.includes(0)) throw new Unreadable('is not a text file')
     const packages: FoundPackage[] = []
-    for (const stanza of stanzas(content)) {
+    const strays = { lines: 0 }
+    for (const stanza of stanzas(content, strays)) {
       const found = readStanza(stanza, path)
-      if (found === 'unreadable')
-        gap(`has an entry that cannot be read: ${[...stanza.values()].join(' ').slice(0, 80)}`)
+      if (typeof found === 'string') gap(`${found}: ${[...stanza.values()].join(' ').slice(0, 80)}`)
       else if (found) packages.push(found)
     }
+    tellDamage(content, strays.lines, path === STATUS, gap)
     return packages
   },
 }
 
-/** Line by line, so that a file of many MB is never a string as a whole. */
-function* stanzas(content: Buffer): Generator<Map<string, string>> {
+/**
+ * Line by line, so that a file of many MB is never a string as a whole. Every field's line counts as a part of a stanza,
+ * so that one whose wanted fields are damaged is seen; lines that are none are counted in `strays`.
+ */
+function* stanzas(content: Buffer, strays: { lines: number }): Generator<Map<string, string>> {
   let fields = new Map<string, string>()
+  let inside = false
   let at = 0
   while (at < content.length) {
     const found = content.indexOf(0x0a, at)
     const end = found < 0 ? content.length : found
     if (end === at || (end === at + 1 && content[at] === 0x0d)) {
-      if (fields.size > 0) yield fields
+      if (inside) yield fields
       fields = new Map()
-    } else if (content[at] !== 0x20 && content[at] !== 0x09) {
-      const colon = content.indexOf(0x3a, at)
-      // Wanted names are short; descriptions and file lists are passed over unread.
-      if (colon > at && colon - at <= 12 && colon < end) {
-        const name = content.toString('latin1', at, colon)
+      inside = false
+    } else if (content[at] === 0x20 || content[at] === 0x09) {
+      if (!inside) strays.lines++
+    } else {
+      const colon = fieldEnd(content, at, end)
+      if (colon === undefined) strays.lines++
+      else {
+        inside = true
+        // Wanted names are short; descriptions and file lists are passed over unread.
+        const name = colon - at <= 12 ? content.toString('latin1', at, colon) : ''
         if (WANTED.has(name)) fields.set(name, content.toString('utf8', colon + 1, Math.min(end, colon + 1024)).trim())
       }
     }
     at = end + 1
   }
-  if (fields.size > 0) yield fields
+  if (inside) yield fields
 }
 
-function readStanza(fields: Map<string, string>, path: string): FoundPackage | undefined | 'unreadable' {
+/** Where the colon after a field's name stands: visible ASCII without a space (deb822(5)). */
+function fieldEnd(content: Buffer, at: number, end: number): number | undefined {
+  let i = at
+  while (i < end && content[i]! > 0x20 && content[i]! < 0x7f && content[i] !== 0x3a) i++
+  return i > at && i < end && content[i] === 0x3a ? i : undefined
+}
+
+/** The package, nothing when it is not installed, or why that cannot be told. */
+function readStanza(fields: Map<string, string>, path: string): FoundPackage | undefined | string {
   const status = fields.get('Status')
+  const unreadable = 'has an entry that cannot be read'
   // The files of status.d have no Status: they are there because the package is.
-  if (status !== undefined && !PRESENT.has(status.split(/\s+/)[2] ?? '')) return undefined
-  if (status === undefined && path === STATUS) return undefined
+  if (status === undefined && path === STATUS) return 'has an entry without a status'
+  const state = status?.split(/\s+/)[2] ?? ''
+  if (status !== undefined && ABSENT.has(state)) return undefined
+  if (status !== undefined && !PRESENT.has(state)) return unreadable
   const name = fields.get('Package')
   const version = fields.get('Version')
   const architecture = fields.get('Architecture')
-  if (!isField(name) || !isField(version)) return 'unreadable'
+  if (!isField(name) || !isField(version)) return unreadable
   const told = SOURCE.exec(fields.get('Source') ?? name)
-  if (!told || !isField(told[1]) || (told[2] !== undefined && !isField(told[2]))) return 'unreadable'
+  if (!told || !isField(told[1]) || (told[2] !== undefined && !isField(told[2]))) return unreadable
   const found: FoundPackage = {
     kind: 'dpkg',
     name,

@@ -21,7 +21,7 @@ const brief = (found: { name: string; version: string; source?: { name: string; 
 describe('dpkg', () => {
   test('takes what is on disk, held packages too, and leaves removed ones out', () => {
     const stanza = (name: string, status: string) => `Package: ${name}\nStatus: ${status}\nVersion: 1\n`
-    const { packages } = read(
+    const { packages, gaps } = read(
       dpkg,
       'var/lib/dpkg/status',
       [
@@ -30,10 +30,67 @@ describe('dpkg', () => {
         stanza('c', 'deinstall ok config-files'),
         stanza('d', 'install ok half-configured'),
         stanza('e', 'purge ok not-installed'),
-        'Package: f\nVersion: 1\n',
+        stanza('f', 'deinstall reinstreq half-installed'),
       ].join('\n'),
     )
     expect(packages.map(({ name }) => name)).toEqual(['a', 'b', 'd'])
+    expect(gaps).toEqual([])
+  })
+
+  const whole = 'Package: zlib1g\nStatus: install ok installed\nVersion: 1\nDescription: compression\n a library\n\n'
+  test.each<[string, string, string[]]>([
+    ['an entry without a status', `${whole}Package: f\nVersion: 1\n`, ['has an entry without a status: f 1']],
+    [
+      'an entry whose status is none',
+      `${whole}Package: f\nStatus: install ok inst\nVersion: 1\n`,
+      ['has an entry that cannot be read: f install ok inst 1'],
+    ],
+    ['an entry without a name', `${whole}Packag: f\nVersion: 1\n\n`, ['has an entry without a status: 1']],
+    ['an entry of unknown fields alone', `${whole}Packag: f\nVersio: 1\n\n`, ['has an entry without a status: ']],
+    [
+      'a cut in a field',
+      `${whole}Package: libssl3\nStat`,
+      [
+        'has lines that are no fields (1); packages may be missing',
+        'ends in the middle of a line: it was cut, and packages are missing',
+        'has an entry without a status: libssl3',
+      ],
+    ],
+    [
+      'a cut in a description',
+      whole.slice(0, -6),
+      ['ends in the middle of a line: it was cut, and packages are missing'],
+    ],
+    [
+      'garbage between entries',
+      `${whole}%%%%%\n%%%\n\n${whole}`,
+      ['has lines that are no fields (2); packages may be missing'],
+    ],
+    ['a continuation of nothing', ` text\n${whole}`, ['has lines that are no fields (1); packages may be missing']],
+    ['a name with a space', `Pack age: x\n${whole}`, ['has lines that are no fields (1); packages may be missing']],
+  ])('tells %s', (_, text, gaps) => {
+    const found = read(dpkg, 'var/lib/dpkg/status', text)
+    expect(found.gaps.toSorted()).toEqual(gaps.toSorted())
+    expect(found.packages.map(({ name }) => name)).toContain('zlib1g')
+  })
+
+  test.each([
+    ['var/lib/dpkg/status', 'garbage\n'.repeat(10)],
+    ['var/lib/dpkg/status.d/libssl3', '@@@@ garbage'],
+    ['var/lib/dpkg/status.d/libssl3', 'Description: C\n'],
+  ])('%s that holds no entry is told', (path, text) => {
+    const { packages, gaps } = read(dpkg, path, text)
+    expect(packages).toEqual([])
+    expect(gaps).not.toEqual([])
+  })
+
+  test('an empty file is a database without packages', () => {
+    expect(read(dpkg, 'var/lib/dpkg/status', '')).toEqual({ packages: [], gaps: [] })
+  })
+
+  test('a single file of a distroless image may end without a line break', () => {
+    const found = read(dpkg, 'var/lib/dpkg/status.d/base', 'Package: base-files\nVersion: 12.4')
+    expect(found).toMatchObject({ packages: [{ name: 'base-files' }], gaps: [] })
   })
 
   test('reads the source with its own version, as after a binNMU, else the binary version', () => {
@@ -64,6 +121,27 @@ describe('dpkg', () => {
 })
 
 describe('apk', () => {
+  const whole = 'C:Q1abc=\nP:musl\nV:1.2.4-r2\nA:x86_64\nF:lib\nR:ld-musl.so\na:0:0:755\nZ:Q1x=\n\n'
+  test.each<[string, string, string[]]>([
+    ['a record without a name', `${whole}C:Q1abc=\nV:1\nF:usr\n\n`, ['has an entry that cannot be read: 1']],
+    ['a record of files alone', `${whole}F:usr\nR:x\n\n`, ['has an entry that cannot be read: ']],
+    ['garbage', `${whole}%%%%%\n\n`, ['has lines that are no fields (1); packages may be missing']],
+    [
+      'a cut in a record',
+      `${whole}${whole.slice(0, 30)}`,
+      ['ends in the middle of a line: it was cut, and packages are missing'],
+    ],
+  ])('tells %s', (_, text, gaps) => {
+    const found = read(apk, 'lib/apk/db/installed', text)
+    expect(found.gaps).toEqual(gaps)
+    expect(found.packages.map(({ name }) => name)).toContain('musl')
+  })
+
+  test('a whole database, or an empty one, has no gaps', () => {
+    expect(read(apk, 'lib/apk/db/installed', `${whole}${whole}`).gaps).toEqual([])
+    expect(read(apk, 'lib/apk/db/installed', '').gaps).toEqual([])
+  })
+
   test('reads name, version, architecture and origin', () => {
     const { packages, gaps } = read(
       apk,
