@@ -146,7 +146,7 @@ function isLost(job: JobRecord, empty: Set<string>, env: Environment): boolean {
   if (job.nextSendAt <= now) return true
   const due = (job.dueAt ?? 0) <= now
   // Twice at most: after that only nextSendAt counts, so that messages grow with the logarithm of a job's age.
-  const settled = now - job.sentAt > env.limits.eventSettleSeconds * 1000
+  const settled = now - job.sentAt > env.limits.emptyQueueSeconds * 1000
   return due && ((empty.has(job.lane) && settled && job.sends <= 2) || job.sentAt < env.workersDeadBefore)
 }
 

@@ -1,5 +1,16 @@
 /** The life of a job: leases, retries, the sweep, logs. */
+import { WRITE_LATE_SECONDS } from './aws-calls.ts'
 import { limit } from './limit.ts'
+
+/** Two clocks of ours differ by this at most; Lambda keeps them within milliseconds, the self-check tells when they do not. */
+const CLOCK_SKEW_MS = 5_000
+/** What the index shows follows the table within a second; half a minute is what a bad day of DynamoDB is given. */
+export const INDEX_LAG_SECONDS = 29
+/**
+ * What has ended shows in the index, in the order of its times, after: the write that took all its tries, stamped by a clock
+ * that was behind, read by one that is ahead, and the lag of the index. Less would pass over an event for ever.
+ */
+const SETTLE_SECONDS = WRITE_LATE_SECONDS + (2 * CLOCK_SKEW_MS) / 1000 + INDEX_LAG_SECONDS
 
 export const JOB_LIMITS = {
   leaseMarginSeconds: limit(
@@ -41,10 +52,16 @@ export const JOB_LIMITS = {
   resendBatchMax: limit(500, 1, 10_000, 'Re-sends per sweep: a long queue is never flooded.'),
   sweepPageMax: limit(1_000, 10, 10_000, 'Records one sweep looks at per shard; the rest waits for the next minute.'),
   eventSettleSeconds: limit(
+    SETTLE_SECONDS,
+    0,
+    900,
+    'Events are handed over, and executions closed, this long after the end so that none is passed over: a write lands 21 s late at most (three tries), two clocks differ by 5 s each, an index lags for up to 29 s.',
+  ),
+  emptyQueueSeconds: limit(
     30,
     0,
     900,
-    'Events are handed over this long after the finish so that none is skipped: a write takes 21 s at most (three tries of 7 s), an index of DynamoDB lags for seconds.',
+    'A queue that tells that it is empty so long after a send has lost the message: its counts are approximate for some seconds.',
   ),
   stopPollMs: limit(2_000, 10, 60_000, 'A stop takes effect within 5 s: one poll and one abort.'),
   progressWriteSeconds: limit(5, 0, 300, 'At most one progress write in this time; short jobs write none.'),
@@ -61,10 +78,10 @@ export const JOB_LIMITS = {
     'Longest life of a function (Lambda ends it at 15 minutes). serverless.yml says less for most; locally, as set here, it bounds all workers and ticks, and a message is hidden for at most six times as long.',
   ),
   clockSkewMsMax: limit(
-    20_000,
+    CLOCK_SKEW_MS,
     1_000,
     900_000,
-    'A third of leaseMarginSeconds, which pays for clocks that differ; Lambda keeps them within milliseconds.',
+    'Clocks that differ by more could pass over an event (eventSettleSeconds pays for twice this) or take a living lease for dead (leaseMarginSeconds); Lambda keeps them within milliseconds.',
   ),
   waitingSecondsMax: limit(
     900,

@@ -85,7 +85,7 @@ describe('working', () => {
       finishedAt: START,
       result: { ok: true },
     })
-    await world.clock.advance(31_000)
+    await world.clock.advance(61_000)
     await world.sweep()
     expect(world.events.received).toMatchObject([{ id: `${job.id}#1`, type: 'job.success', subject: job.id }])
     await world.sweep()

@@ -135,7 +135,7 @@ describe('the sweep', () => {
     await world.deliver()
     await world.sweep()
     expect(world.events.received).toEqual([])
-    await world.clock.advance(31_000)
+    await world.clock.advance(61_000)
     const { put } = world.env.events
     world.env.events.put = async () => {
       throw new Error('the bus is down')
@@ -214,7 +214,7 @@ describe('a record that cannot be read', () => {
     await world.clock.advance(61_000)
     expect(await world.sweep()).toMatchObject({ resent: 1 })
     await world.deliver()
-    await world.clock.advance(31_000)
+    await world.clock.advance(61_000)
     await world.sweep()
     expect(world.events.received.map((event) => event.subject)).toEqual([job.id])
   })

@@ -2,6 +2,9 @@
  * What happens in a history, as plain data: what people do, which port calls meet a fault, and how the platform is
  * that day. A seed makes a script; so does fast-check, which can then take parts away from a failing one.
  */
+import { defaultLimits } from '../../lib/config.ts'
+import { WRITE_LATE_SECONDS } from '../../lib/limits/aws-calls.ts'
+import { INDEX_LAG_SECONDS } from '../../lib/limits/job.ts'
 import type { Role } from './world.ts'
 
 const SECOND = 1_000
@@ -101,13 +104,13 @@ export interface Script {
 }
 
 /**
- * The assumptions of design section 3, all together: a terminal write is stamped by a clock that is off by `SKEW_MS`,
- * lands up to `LATE_MS` later and shows in the index `LAG_MS` after that, while the reader's clock is off, too. The sum
- * stays under `eventSettleSeconds` (30 s); beyond it an event could be passed over.
+ * The assumptions of design section 3, all together and as large as the limits claim: a terminal write is stamped by a clock
+ * that is off by `SKEW_MS`, lands up to `LATE_MS` later and shows in the index `LAG_MS` after that, while the reader's clock
+ * is off, too. The sum is `eventSettleSeconds`; beyond it an event could be passed over.
  */
-export const SKEW_MS = 5 * SECOND
-export const LATE_MS = 8 * SECOND
-export const LAG_MS = 10 * SECOND
+export const SKEW_MS = defaultLimits.clockSkewMsMax
+export const LATE_MS = WRITE_LATE_SECONDS * SECOND
+export const LAG_MS = INDEX_LAG_SECONDS * SECOND
 
 /** How much a port call counts towards the next fault: a sweep asks sixty times for nothing before it changes anything. */
 export const EFFORT = { change: 12, look: 1 } as const

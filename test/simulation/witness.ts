@@ -342,7 +342,7 @@ export class Witness implements Watch {
       } else if (job.status === 'running') wake((job.claimedAt ?? 0) < bootedAt ? now : (job.lease ?? 0))
       else {
         wake(job.nextSendAt)
-        if (job.sends <= 2) wake(Math.max(job.sentAt + settleMs, job.dueAt ?? 0))
+        if (job.sends <= 2) wake(Math.max(job.sentAt + limits.emptyQueueSeconds * 1000, job.dueAt ?? 0))
         if (job.sentAt < bootedAt) wake(job.dueAt ?? 0)
       }
     }
