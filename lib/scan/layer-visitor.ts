@@ -7,7 +7,8 @@ import { type Analyzer, type ReadingRoom, Unreadable } from './packages/analyzer
 import { EXECUTABLE_BYTES_MIN, ExecutableProbe, type ProbeResult, type Range } from './packages/executable.ts'
 import { ANALYZERS } from './packages/index.ts'
 import { OS_KINDS, PROGRAM_KINDS } from './packages/kinds.ts'
-import { isFileList, OwnedPaths } from './packages/owned.ts'
+import { listAt } from './packages/lists.ts'
+import { OwnedPaths } from './packages/owned.ts'
 import { unreadKind } from './packages/unread.ts'
 import { joinPath, nameOf, parentOf, showPath } from './paths.ts'
 import { isPlace } from './places.ts'
@@ -117,7 +118,7 @@ export class LayerVisitor implements TarVisitor {
     if (entry.type === 'hardlink') this.#secondName(entry)
     if (entry.type !== 'file') return false
     if (linked) return this.#wantLinked(entry)
-    if (isFileList(entry.path)) return refusal(entry, this.#limits.packageListBytesMax) === undefined
+    if (listAt(entry.path) !== undefined) return refusal(entry, this.#limits.packageListBytesMax) === undefined
     if (!entry.executable || entry.sparse || entry.size < EXECUTABLE_BYTES_MIN) return false
     const { path } = entry
     return new ExecutableProbe(path, entry.size, {
@@ -129,7 +130,8 @@ export class LayerVisitor implements TarVisitor {
 
   content(entry: TarEntry, content: Buffer): void {
     if (this.#look.links.has(entry.path)) this.#linkContents.set(entry.path, content)
-    if (isFileList(entry.path)) this.#owned.addList(content)
+    const list = listAt(entry.path)
+    if (list !== undefined) this.#owned.addList(content, list)
     else if (OS_PATHS.has(entry.path) || analyzerOf(entry.path))
       this.#tree.setFile(this.#land(entry.path), this.#read(entry.path, content))
   }
@@ -153,6 +155,7 @@ export class LayerVisitor implements TarVisitor {
         if (gaps.length <= this.#limits.gapsMax) gaps.push(sentence)
       },
       owns: this.#owned.add,
+      ownsList: this.#owned.addListName,
     }
     const seen: Seen = {}
     try {

@@ -166,6 +166,7 @@ describe('a scan', () => {
     const owned = layer([
       { path: manifest, content: JSON.stringify({ name: 'left', version: '1.0.0' }) },
       { path: 'var/lib/dpkg/info/node-left.list', content: `/${manifest}\n` },
+      { path: 'var/lib/dpkg/status', content: 'Package: node-left\nStatus: install ok installed\nVersion: 1\n' },
     ])
     const digest = await world.push(image({ layers: [base, owned] }))
     const ids = async (changes: Partial<JobContext> = {}) =>

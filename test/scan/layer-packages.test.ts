@@ -43,15 +43,45 @@ describe('language packages owned by an OS package', () => {
     'python six usr/local/lib/python3/dist-packages/six-1.0.dist-info/METADATA',
   ]
 
+  const stanza = (more: string) => `Package: python3-six\n${more}Version: 1.0-1\nArchitecture: all\n`
+  const DEBIAN = 'Maintainer: Debian Python Team <team+python@tracker.debian.org>\n'
+  const status = (more: string): File => ['var/lib/dpkg/status', stanza(`Status: install ok installed\n${more}`)]
+  const list: File = ['var/lib/dpkg/info/python3-six.list', `/.\n/usr\n/${SITE}/six-1.0.egg-info\n`]
+  const dpkg = 'dpkg python3-six var/lib/dpkg/status'
+  const judged = expected.map((line) => line.replace(' owned', ''))
+
   test('are known by dpkg, whether its lists come before or after', async () => {
-    const list: File = ['var/lib/dpkg/info/python3-six.list', `/.\n/usr\n/${SITE}/six-1.0.egg-info\n`]
-    expect(await seen(list, ...files)).toEqual(expected)
-    expect(await seen(...files, list)).toEqual(expected)
+    expect(await seen(list, ...files, status(DEBIAN))).toEqual([...expected, dpkg])
+    expect(await seen(status(DEBIAN), ...files, list)).toEqual([...expected, dpkg])
+    const arch: File = ['var/lib/dpkg/info/python3-six:all.list', list[1]]
+    expect(await seen(arch, ...files, status(DEBIAN))).toEqual([...expected, dpkg])
+  })
+
+  test('are judged when the package is of somebody else, or is not installed', async () => {
+    const other = status('Maintainer: Six <packages@six.example>\n')
+    expect(await seen(list, ...files, other)).toEqual([...judged, dpkg])
+    const removed: File = ['var/lib/dpkg/status', stanza(`Status: deinstall ok config-files\n${DEBIAN}`)]
+    expect(await seen(list, ...files, removed)).toEqual(judged)
+    expect(await seen(list, ...files)).toEqual(judged)
   })
 
   test('are known by the checksums of distroless images', async () => {
     const sums: File = ['var/lib/dpkg/status.d/python3-six.md5sums', `${'0a'.repeat(16)}  ${SITE}/six-1.0.egg-info\n`]
-    expect(await seen(sums, ...files)).toEqual(expected)
+    const single: File = ['var/lib/dpkg/status.d/python3-six', stanza(DEBIAN)]
+    expect(await seen(single, sums, ...files)).toEqual([...expected, `${dpkg}.d/python3-six`])
+    expect(await seen(sums, ...files)).toEqual(judged)
+  })
+
+  test('and a program by its path before /usr was merged', async () => {
+    const old: File = ['var/lib/dpkg/info/python3-six.list', '/bin/demo-tool\n']
+    const lines = await seen(
+      old,
+      ['usr/bin/demo-tool', fixture('programs/go'), program],
+      ['usr/bin/other', fixture('programs/go'), program],
+      status(DEBIAN),
+    )
+    expect(lines).toContain('go stdlib usr/bin/demo-tool owned')
+    expect(lines).toContain('go stdlib usr/bin/other')
   })
 
   test('are known by apk', async () => {
@@ -59,17 +89,13 @@ describe('language packages owned by an OS package', () => {
     expect(await seen(apk, ...files)).toEqual(['apk py3-six lib/apk/db/installed', ...expected])
   })
 
-  test('are known by rpm, and a program by its path before /usr was merged', async () => {
+  test('are judged when rpm names no vendor that is a distribution', async () => {
     const path = 'usr/lib/python3.11/site-packages/demo_tool-1.2.3.dist-info/METADATA'
     const lines = await seen(
       ['usr/lib/sysimage/rpm/rpmdb.sqlite', fixture('rpm/rpmdb.sqlite')],
       [path, metadata('demo_tool')],
-      ['usr/bin/demo-tool', fixture('programs/go'), program],
-      ['usr/bin/other', fixture('programs/go'), program],
     )
-    expect(lines).toContain(`python demo_tool ${path} owned`)
-    expect(lines).toContain('go stdlib usr/bin/demo-tool owned')
-    expect(lines).toContain('go stdlib usr/bin/other')
+    expect(lines).toContain(`python demo_tool ${path}`)
   })
 })
 

@@ -143,6 +143,7 @@ describe('reading a layer', () => {
         { path: 'opt/app/app.jar', content: 'x' },
         { path: 'usr/local/lib/python3.11/site-packages/flask-1.0.dist-info/METADATA', content: 'x' },
         { path: 'usr/lib/python3/dist-packages/six-1.0.egg-info', content: 'owned by dpkg' },
+        { path: 'var/lib/dpkg/status', content: 'Package: python3-six\nStatus: install ok installed\nVersion: 1\n' },
         {
           path: 'var/lib/dpkg/info/python3-six.list',
           content: '/.\n/usr/lib/python3/dist-packages/six-1.0.egg-info\n',

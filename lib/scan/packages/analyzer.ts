@@ -20,8 +20,10 @@ export interface ReadingRoom {
   limits: Limits
   /** A sentence about an entry that cannot be read; the path of the file is put before it. */
   gap(sentence: string): void
-  /** A file that an OS package put there, as its database has it, with or without a leading slash. */
+  /** A file that a package of the distribution put there, as its database has it, with or without a leading slash. */
   owns(path: string): void
+  /** What dpkg's list of this name has (`owned.ts`) was put there by a package of the distribution. */
+  ownsList(list: string): void
 }
 
 /** The file is not what its path says; becomes a gap, never a failed scan. */

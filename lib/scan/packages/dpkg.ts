@@ -1,6 +1,9 @@
 /** dpkg's status file (dpkg-query(1), deb-control(5)) and the single files of distroless images. */
 import type { FoundPackage } from '../model.ts'
+import { nameOf } from '../paths.ts'
 import { type Analyzer, isField, tellDamage, Unreadable } from './analyzer.ts'
+import { dpkgList, singleList } from './lists.ts'
+import { isDistributionDeb } from './vendors.ts'
 
 const STATUS = 'var/lib/dpkg/status'
 const STATUS_DIRECTORY = 'var/lib/dpkg/status.d/'
@@ -13,7 +16,7 @@ const ABSENT = new Set(['not-installed', 'config-files', 'half-installed'])
 /** `name` or `name (version)`: the version is told only when it differs from the binary's, as after a binNMU. */
 const SOURCE = /^(\S+)(?: \((\S+)\))?$/
 
-const WANTED = new Set(['Package', 'Status', 'Version', 'Architecture', 'Source'])
+const WANTED = new Set(['Package', 'Status', 'Version', 'Architecture', 'Source', 'Maintainer', 'Origin'])
 
 export const dpkg: Analyzer = {
   kind: 'dpkg',
@@ -24,19 +27,34 @@ export const dpkg: Analyzer = {
       // Distroless keeps the checksums of `base` beside it in `base.md5sums`.
       !path.endsWith('.md5sums')),
   bytesMax: 'packageFileBytesMax',
-  read: (path, content, { gap }) => {
+  read: (path, content, { gap, ownsList }) => {
     if (content.includes(0)) throw new Unreadable('is not a text file')
     const packages: FoundPackage[] = []
     const strays = { lines: 0 }
     for (const stanza of stanzas(content, strays)) {
       const found = readStanza(stanza, path)
-      if (typeof found === 'string') gap(`${found}: ${[...stanza.values()].join(' ').slice(0, 80)}`)
-      else if (found) packages.push(found)
+      if (typeof found === 'string') gap(`${found}: ${shown(stanza)}`)
+      if (typeof found !== 'object') continue
+      packages.push(found)
+      const [maintainer, origin] = [stanza.get('Maintainer'), stanza.get('Origin')]
+      const told = { version: found.version, ...(maintainer ? { maintainer } : {}), ...(origin ? { origin } : {}) }
+      if (isDistributionDeb(told)) for (const list of listsOf(path, found)) ownsList(list)
     }
     tellDamage(content, strays.lines, path === STATUS, gap)
     return packages
   },
 }
+
+/** Enough of an entry to find it. */
+const shown = (stanza: ReadonlyMap<string, string>) =>
+  ['Package', 'Status', 'Version', 'Architecture', 'Source']
+    .flatMap((name) => stanza.get(name) ?? [])
+    .join(' ')
+    .slice(0, 80)
+
+/** Packages that may be installed for several architectures have theirs in the name of their list. */
+const listsOf = (path: string, { name, architecture }: FoundPackage): string[] =>
+  path === STATUS ? [dpkgList(name), dpkgList(`${name}:${architecture ?? ''}`)] : [singleList(nameOf(path))]
 
 /**
  * Line by line, so that a file of many MB is never a string as a whole. Every field's line counts as a part of a stanza,

@@ -75,7 +75,8 @@ export class ExecutableProbe implements ContentSink {
     this.#size = size
     this.#limits = options.limits
     this.#done = options.done
-    this.#room = { limits: options.limits, gap: (sentence) => void this.#gaps.push(sentence), owns() {} }
+    const gap = (sentence: string) => void this.#gaps.push(sentence)
+    this.#room = { limits: options.limits, gap, owns() {}, ownsList() {} }
     this.#head = this.#want(0, Math.min(size, HEAD_BYTES))
     this.#range = options.range
     if (this.#range) this.#rust = this.#want(this.#range.start, this.#range.end)

@@ -1,15 +1,11 @@
 /**
- * Which files of a layer an OS package put there. A language package among them is the OS package's: its distribution
- * patches it under another version, and would be reported twice. Only paths at which a language package may be found
- * are kept, so that the 100,000 paths of a distribution cost nothing.
+ * Which files of a layer a package of the distribution put there. A language package among them is that package's: the
+ * distribution patches it under another version, and would be reported twice. Packages of others (`vendors.ts`) own
+ * nothing here, for no distribution has advisories for what they brought. Only paths at which a language package may be
+ * found are kept, so that the 100,000 paths of a distribution cost nothing.
  */
 import { ANALYZERS } from './index.ts'
 import { OS_KINDS } from './kinds.ts'
-
-const LISTS = /^var\/lib\/dpkg\/(?:info\/[^/]+\.list|status\.d\/[^/]+\.md5sums)$/
-
-/** Files of dpkg that list the files of one package; they hold no packages themselves. */
-export const isFileList = (path: string): boolean => path.startsWith('var/lib/dpkg/') && LISTS.test(path)
 
 const LANGUAGES = ANALYZERS.filter(({ kind }) => !OS_KINDS.has(kind))
 /** Programs seldom have an extension and never stand there. */
@@ -20,6 +16,9 @@ const PATHS_MAX = 2_000_000
 
 export class OwnedPaths {
   readonly #paths = new Set<string>()
+  /** Paths of dpkg's lists by the list's name; lists come before and after the entries that say whose they are. */
+  readonly #lists = new Map<string, string[]>()
+  readonly #ownLists = new Set<string>()
   #bytesLeft: number
   #pathsLeft = PATHS_MAX
 
@@ -30,25 +29,44 @@ export class OwnedPaths {
 
   /** As a package's file list has it, with or without a leading slash. */
   readonly add = (told: string): void => {
-    if (this.#pathsLeft-- <= 0) return
-    const path = plain(told)
-    if (NO_PROGRAM.test(path) && !LANGUAGES.some((analyzer) => analyzer.wants(path))) return
-    this.#bytesLeft -= path.length + 64
-    if (this.#bytesLeft >= 0) this.#paths.add(path)
+    const path = this.#kept(told)
+    if (path !== undefined) this.#paths.add(path)
   }
 
+  /** What this list has, read already or still to come, is the distribution's. */
+  readonly addListName = (name: string): void => {
+    this.#ownLists.add(name)
+  }
+
+  #kept(told: string): string | undefined {
+    if (this.#pathsLeft-- <= 0) return undefined
+    const path = plain(told)
+    if (NO_PROGRAM.test(path) && !LANGUAGES.some((analyzer) => analyzer.wants(path))) return undefined
+    this.#bytesLeft -= path.length + 64
+    return this.#bytesLeft >= 0 ? path : undefined
+  }
+
+  /** To be asked when all of the layer was seen. */
   has(path: string): boolean {
+    for (const name of this.#ownLists) {
+      for (const listed of this.#lists.get(name) ?? []) this.#paths.add(listed)
+      this.#lists.delete(name)
+    }
+    this.#ownLists.clear()
     return this.#paths.has(plain(path))
   }
 
-  /** Takes one of dpkg's lists: a path a line, or a checksum and a path. */
-  addList(content: Buffer): void {
+  /** Takes one of dpkg's lists: a path a line, or a checksum and a path. Without a name nobody can own what it has. */
+  addList(content: Buffer, name = ''): void {
+    const paths: string[] = []
+    this.#lists.set(name, paths)
     let at = 0
     while (at < content.length) {
       const newline = content.indexOf(0x0a, at)
       const end = newline < 0 ? content.length : newline
       const line = content.toString('utf8', at, Math.min(end, at + 4_096))
-      this.add(/^[0-9a-f]{32} {2}/.test(line) ? line.slice(34) : line)
+      const path = this.#kept(/^[0-9a-f]{32} {2}/.test(line) ? line.slice(34) : line)
+      if (path !== undefined) paths.push(path)
       at = end + 1
     }
   }

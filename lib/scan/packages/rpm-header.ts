@@ -4,12 +4,14 @@
  */
 import type { FoundPackage } from '../model.ts'
 import { isField, Unreadable } from './analyzer.ts'
+import { isDistributionRpm } from './vendors.ts'
 
 const TAG = {
   name: 1000,
   version: 1001,
   release: 1002,
   epoch: 1003,
+  vendor: 1011,
   arch: 1022,
   oldFileNames: 1027,
   sourceRpm: 1044,
@@ -35,7 +37,7 @@ const SOURCE = /^(.+)-([^-]+)-([^-]+)\.(?:no)?src\.rpm$/
 
 /**
  * The package of one header, or undefined for a public key, which rpm keeps as if it were a package.
- * `owns` takes every file of the package.
+ * `owns` takes every file of a package that its distribution built.
  *
  * @throws Unreadable, RangeError when it is no header
  */
@@ -72,6 +74,15 @@ export function readRpmHeader(blob: Buffer, path: string, owns: (path: string) =
     told && isField(told[1])
       ? { name: told[1], version: `${epoch > 0 ? `${epoch}:` : ''}${told[2]}-${told[3]}` }
       : { name, version: full }
+  const found: FoundPackage = {
+    kind: 'rpm',
+    name,
+    version: full,
+    ...(isField(architecture) ? { architecture } : {}),
+    source,
+    path,
+  }
+  if (!isDistributionRpm(first(TAG.vendor), release)) return found
   const directories = strings(TAG.dirNames)
   const indexes = places.get(TAG.dirIndexes)
   let i = 0
@@ -81,7 +92,7 @@ export function readRpmHeader(blob: Buffer, path: string, owns: (path: string) =
     if (directory.length + base.length <= PATH_CHARACTERS_MAX) owns(directory + base)
   }
   for (const file of stringsAt(blob, places.get(TAG.oldFileNames), end)) owns(file)
-  return { kind: 'rpm', name, version: full, ...(isField(architecture) ? { architecture } : {}), source, path }
+  return found
 }
 
 /** NUL-terminated, one after another. A count beyond the data ends with the data. */

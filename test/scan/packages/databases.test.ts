@@ -5,6 +5,7 @@ import { Unreadable } from '../../../lib/scan/packages/analyzer.ts'
 import { apk } from '../../../lib/scan/packages/apk.ts'
 import { dpkg } from '../../../lib/scan/packages/dpkg.ts'
 import { npm } from '../../../lib/scan/packages/npm.ts'
+import { readFile } from './reading.ts'
 
 const read = (analyzer: typeof dpkg, path: string, text: string) => {
   const gaps: string[] = []
@@ -12,6 +13,7 @@ const read = (analyzer: typeof dpkg, path: string, text: string) => {
     limits: defaultLimits,
     gap: (gap) => gaps.push(gap),
     owns: () => {},
+    ownsList: () => {},
   })
   return { packages, gaps }
 }
@@ -118,6 +120,40 @@ describe('dpkg', () => {
       expect(gaps).toEqual([])
     },
   )
+})
+
+test.each<[what: string, fields: string, owned: boolean]>([
+  ['Debian', 'Maintainer: Matthias Klose <doko@debian.org>\nVersion: 3.11.2-6', true],
+  ['a team of Debian', 'Maintainer: Debian Python Team <team+python@tracker.debian.org>\nVersion: 1', true],
+  ['a list of Debian', 'Maintainer: APT <deity@lists.alioth.debian.org>\nVersion: 1.8~bpo12+1', true],
+  [
+    'Ubuntu',
+    'Maintainer: Ubuntu Developers <ubuntu-devel-discuss@lists.ubuntu.com>\nVersion: 1-1ubuntu0.22.04.1',
+    true,
+  ],
+  ['Ubuntu, which says so', 'Origin: Ubuntu\nMaintainer: X <x@canonical.com>\nVersion: 1', true],
+  ['whoever cut the fields down', 'Version: 1', true],
+  ['NodeSource', 'Maintainer: Ivan Iguaran <ivan@nodesource.com>\nVersion: 18.19.0-1nodesource1', false],
+  ['Docker', 'Maintainer: Docker <support@docker.com>\nVersion: 5:24.0.7-1~debian.12~bookworm', false],
+  ['Grafana', 'Maintainer: contact@grafana.com\nVersion: 10.2.2', false],
+  ['somebody at home, Debian developer or not', 'Maintainer: Some One <one@example.org>\nVersion: 1-1', false],
+  ['a false friend', 'Maintainer: X <x@notdebian.org>\nVersion: 1-1', false],
+  ['another false friend', 'Maintainer: x@debian.org <x@example.org>\nVersion: 1-1', false],
+  ['a personal archive', 'Maintainer: Matthias Klose <doko@debian.org>\nVersion: 3.11.4-1+jammy1', false],
+  ['the archive of PostgreSQL', 'Maintainer: X <team+postgresql@tracker.debian.org>\nVersion: 15.4-1.pgdg120+1', false],
+  [
+    'the archive of sury.org',
+    'Maintainer: PHP <team+pkg-php@tracker.debian.org>\nVersion: 8.2.7-1+0~20230610.48+debian12~1.gbpd3ad5d',
+    false,
+  ],
+  ['another origin', 'Origin: LP-PPA-deadsnakes\nMaintainer: X <x@debian.org>\nVersion: 1-1', false],
+])("the files of a package by %s are the distribution's: %#", (_, fields, owned) => {
+  const list = ['info/a', 'info/a:amd64']
+  const status = (state: string) => `Package: a\nStatus: ${state}\nArchitecture: amd64\n${fields}\n`
+  const lists = (path: string, text: string) => readFile(dpkg, path, text).lists
+  expect(lists('var/lib/dpkg/status', status('install ok installed'))).toEqual(owned ? list : [])
+  expect(lists('var/lib/dpkg/status', status('deinstall ok config-files'))).toEqual([])
+  expect(lists('var/lib/dpkg/status.d/A', `Package: a\n${fields}\n`)).toEqual(owned ? ['status.d/A'] : [])
 })
 
 describe('apk', () => {

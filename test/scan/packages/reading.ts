@@ -10,6 +10,8 @@ export interface Read {
   packages: FoundPackage[]
   gaps: string[]
   owned: string[]
+  /** Names of dpkg's lists whose files are the distribution's. */
+  lists: string[]
   /** The sentence of `Unreadable`, when the file was. */
   unreadable?: string
 }
@@ -21,11 +23,12 @@ export function readFile(
   content: Buffer | string,
   limits: Limits = defaultLimits,
 ): Read {
-  const read: Read = { packages: [], gaps: [], owned: [] }
+  const read: Read = { packages: [], gaps: [], owned: [], lists: [] }
   const room = {
     limits,
     gap: (sentence: string) => void read.gaps.push(sentence),
     owns: (owned: string) => void read.owned.push(owned),
+    ownsList: (list: string) => void read.lists.push(list),
   }
   try {
     read.packages = analyzer.read(path, Buffer.from(content as string), room)
