@@ -12,6 +12,7 @@ import { queueRoutes } from './queues.ts'
 import { registryRoutes } from './registries.ts'
 import { reportRoutes } from './reports.ts'
 import { json } from './resources.ts'
+import { retentionRoutes } from './retention.ts'
 import { sbomRoutes } from './sboms.ts'
 import { seedRoutes } from './seed.ts'
 import { type Api, type ApiEnvironment, createServer } from './server.ts'
@@ -24,6 +25,7 @@ export function createApi(env: ApiEnvironment): Api {
   sbomRoutes(app, env)
   exceptionRoutes(app, env)
   imageRoutes(app, env)
+  retentionRoutes(app, env)
   holderRoutes(app, env)
   executionRoutes(app, env)
   policyRoutes(app, env)

@@ -10,7 +10,7 @@ import type { Queue } from '../queue/port.ts'
 import { absent, eq } from '../store/condition.ts'
 import { ConditionFailed, type Item, type Key, type Store } from '../store/port.ts'
 import { markImages, readFollowed } from './followed.ts'
-import { eventCursorKey, imageKeys, imagePartition, outboxPartition, stamp } from './keys.ts'
+import { eventCursorKey, imageKeys, imagePartition, outboxPartition, retentionKey, stamp } from './keys.ts'
 import { imagesMessages, RE_EVALUATE } from './message.ts'
 
 export type ImageFields = { [name: string]: Json | undefined }
@@ -44,6 +44,8 @@ export interface ImageItems {
     seen: SeenImage | undefined,
     more: { expires: number; event?: ImageEvent },
   ): Promise<boolean>
+  /** The rules by which the images of the tenant are kept, as somebody put them; undefined: there are none. */
+  retention(): Promise<Json | undefined>
   /** Asks that these images be matched anew. At least once, soon. */
   matchAgain(digests: readonly string[]): Promise<void>
   /**
@@ -116,6 +118,9 @@ export function imageItems(
         if (thrown instanceof ConditionFailed) return false
         throw thrown
       }
+    },
+    async retention() {
+      return (await store.get(retentionKey(tenant)))?.rules
     },
     async matchAgain(digests) {
       for (const messages of imagesMessages(tenant, digests, limits)) await queue.send(RE_EVALUATE, messages)

@@ -12,6 +12,7 @@
  * | exception       | V#tenant / name              |                                                    |                                 |
  * | tag claim       | G#tenant#registry/repository:tag / # |                                            |                                 |
  * | request budget  | B#tenant / host              |                                                    |                                 |
+ * | retention       | C#retention / tenant         |                                                    |                                 |
  * | image           | I#tenant#digest / #          | IM#tenant#0..3 / first seen#digest                 | E#0..15 / changed#digest        |
  * | work lease      | L#name / #                   |                                                    |                                 |
  * | package index   | C#package-index / tenant     |                                                    |                                 |
@@ -50,6 +51,7 @@ export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0,
 export const jobKey = (tenant: string, id: string): Key => ({ pk: `J#${tenant}#${id}`, sk: '#' })
 export const executionKey = (tenant: string, id: string): Key => ({ pk: `X#${tenant}#${id}`, sk: '#' })
 export const policyKey = (tenant: string, id: string): Key => ({ pk: `P#${tenant}`, sk: id })
+export const retentionKey = (tenant: string): Key => ({ pk: 'C#retention', sk: tenant })
 export const eventCursorKey = (shard: number): Key => ({ pk: 'C#events', sk: String(shard) })
 
 export const jobListPartition = (tenant: string, type: string, day: string, shard: number): string =>

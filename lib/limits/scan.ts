@@ -113,6 +113,12 @@ export const SCAN_LIMITS = {
     90,
     'How long an image is kept after its last scan: what nobody has scanned for so long is gone. Reports live 97 days.',
   ),
+  retentionRulesMax: limit(
+    100,
+    1,
+    500,
+    'Rules by which images are kept: one item that every scan reads, a hundred are about 5 KB.',
+  ),
   imageNamesMax: limit(20, 1, 200, 'Names under which an image was seen, the newest: its item stays within a few KB.'),
   imageReportsMax: limit(10, 1, 50, 'Reports in the history of an image, the newest; 150 bytes each in its item.'),
   imagePackagesMax: limit(

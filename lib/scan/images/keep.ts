@@ -13,7 +13,8 @@ import type { ImageItems } from '../../job/image-items.ts'
 import { publishSegment } from '../package-index/segment.ts'
 import { changeEvent } from './changes.ts'
 import type { Judged } from './judge.ts'
-import { fieldsOf, type ImageRecord, recordOf, seenAgain, withVerdict } from './record.ts'
+import { fieldsOf, recordOf, seenAgain, withVerdict } from './record.ts'
+import { expiryOf, readRetention } from './retention.ts'
 
 export interface Keeper {
   images: ImageItems
@@ -23,10 +24,6 @@ export interface Keeper {
   tenant: string
 }
 
-/** Seconds since the epoch when an image is forgotten: so long after it was scanned last. */
-export const expiryOf = ({ scannedAt }: ImageRecord, { imageDays }: Pick<Limits, 'imageDays'>): number =>
-  Math.ceil(scannedAt / 1000) + imageDays * 86_400
-
 /**
  * Of a scan: a verdict that another has already made by a newer revision stays; the image is then only seen again.
  *
@@ -35,6 +32,7 @@ export const expiryOf = ({ scannedAt }: ImageRecord, { imageDays }: Pick<Limits,
 export async function keepScan(judged: Judged, digest: string, keeper: Keeper): Promise<void> {
   const { images, blobs, clock, limits, tenant } = keeper
   const { verdict, entry, report } = judged
+  const rules = readRetention(await images.retention())
   for (let n = 0; n < limits.imageWritesMax; n++) {
     const seen = await images.get(digest)
     // Read after the item: a verdict by the pointer's revision is then the newest there is.
@@ -49,7 +47,7 @@ export async function keepScan(judged: Judged, digest: string, keeper: Keeper): 
     const event = isOld
       ? undefined
       : await changeEvent(digest, { before, seen, after, findings: report.findings }, keeper)
-    const expires = expiryOf(after, limits)
+    const expires = expiryOf(after, rules, limits)
     if (!(await images.put(digest, fieldsOf(after), seen, { expires, ...(event ? { event } : {}) }))) continue
     if ((await pointedRevision(blobs)) !== after.revision) await images.matchAgain([digest])
     else await images.follow([digest], after.revision)

@@ -14,8 +14,8 @@ import type { Verdict } from '../../job/work.ts'
 import { revisionOf } from '../current-advisories.ts'
 import { changeEvent } from '../images/changes.ts'
 import { judgeImage } from '../images/judge.ts'
-import { expiryOf } from '../images/keep.ts'
 import { fieldsOf, recordOf, withVerdict } from '../images/record.ts'
+import { expiryOf, type RetentionRule, readRetention } from '../images/retention.ts'
 import { loadImageByDigest } from '../inventories.ts'
 import { publishSegment } from '../package-index/segment.ts'
 
@@ -42,6 +42,7 @@ export async function reEvaluate(
   const images = imageItems(env, tenant)
   const counts = { judged: 0, current: 0, gone: 0, failed: 0 }
   try {
+    const rules = readRetention(await images.retention())
     for (let from = 0; from < digests.length; from += READ_AT_ONCE) {
       // A hundred images take seconds; what does not fit any more is another message's.
       if (from > 0 && invocation.remainingMs() < invocation.timeoutMs * 0.2) {
@@ -53,7 +54,7 @@ export async function reEvaluate(
       const by = new Map<string, string[]>()
       await inParallel(chunk, env.limits.imagesInParallelMax, async (digest) => {
         try {
-          const { outcome, revision } = await reEvaluateImage(digest, seen.get(digest), tenant, images, env)
+          const { outcome, revision } = await reEvaluateImage(digest, seen.get(digest), { tenant, images, rules, env })
           counts[outcome]++
           if (revision !== undefined) by.set(revision, [...(by.get(revision) ?? []), digest])
         } catch (thrown) {
@@ -78,9 +79,7 @@ export async function reEvaluate(
 async function reEvaluateImage(
   digest: string,
   first: SeenImage | undefined,
-  tenant: string,
-  images: ImageItems,
-  env: Env,
+  { tenant, images, rules, env }: { tenant: string; images: ImageItems; rules: readonly RetentionRule[]; env: Env },
 ): Promise<{ outcome: Outcome; revision?: string }> {
   const { blobs, clock, limits } = env
   let seen = first
@@ -107,7 +106,7 @@ async function reEvaluateImage(
     const after = withVerdict(before, judged.verdict, clock.now(), limits, false)
     if (before.set !== judged.entry.set) await publishSegment(judged.entry, { blobs, clock, tenant })
     const event = await changeEvent(digest, { before, seen, after, findings: judged.report.findings }, env)
-    const expires = expiryOf(after, limits)
+    const expires = expiryOf(after, rules, limits)
     if (await images.put(digest, fieldsOf(after), seen, { expires, ...(event ? { event } : {}) }))
       return { outcome: 'judged', revision }
     seen = await images.get(digest)
