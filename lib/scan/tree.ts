@@ -15,19 +15,25 @@ interface Node<T> {
 
 /** Linux gives up after 40 (path_resolution(7)). */
 const HOPS_MAX = 40
+/**
+ * Steps of one path with all that its links add. Honest ones take some dozens; 40 links that go `x/../` for 4 KiB each
+ * would take 80,000, which is milliseconds for every file beneath them.
+ */
+const STEPS_MAX = 1_024
 
 export class Tree<T> {
   readonly #root: Node<T> = {}
 
   /**
    * The path with all symbolic links on the way followed, and the last one too if asked. `..` stops at the root, as in
-   * a container. A loop cannot be followed: the path then stays as it is.
+   * a container. A loop, or a way without end, cannot be followed: the path then stays as it is.
    */
   resolve(path: string, last: 'follow' | 'keep'): string {
     const waiting = path.split('/').reverse()
     let done: string[] = []
     let nodes: (Node<T> | undefined)[] = [this.#root]
     let hops = 0
+    let steps = waiting.length
     while (waiting.length > 0) {
       const segment = waiting.pop()!
       if (segment === '' || segment === '.') continue
@@ -46,6 +52,8 @@ export class Tree<T> {
           nodes = [this.#root]
         }
         const target = node.link.split('/')
+        steps += target.length
+        if (steps > STEPS_MAX) return path
         for (let i = target.length - 1; i >= 0; i--) waiting.push(target[i]!)
         continue
       }
