@@ -5,7 +5,7 @@
 import type { FoundPackage } from '../model.ts'
 import { nameOf } from '../paths.ts'
 import { type Analyzer, isField, type ReadingRoom, Unreadable } from './analyzer.ts'
-import { type ArchiveBudget, archiveBudget, openZip } from './zip.ts'
+import { type ArchiveBudget, archiveBudget, type Member, openZip } from './zip.ts'
 
 const ARCHIVE = /\.(?:[jwe]ar|par|hpi|jpi)$/
 const PROPERTIES = /(?:^|\/)META-INF\/maven\/[^/]+\/[^/]+\/pom\.properties$/
@@ -59,6 +59,7 @@ function readArchive(walk: Walk, content: Buffer, { inside, depth, bytesMax }: P
   }
   let manifest: Map<string, string> | undefined
   let named = false
+  let holdsOthers = false
   for (const member of zip.members) {
     const wanted = PROPERTIES.test(member.name) ? 'properties' : member.name === MANIFEST ? 'manifest' : undefined
     const nested = !wanted && ARCHIVE.test(member.name)
@@ -70,7 +71,7 @@ function readArchive(walk: Walk, content: Buffer, { inside, depth, bytesMax }: P
           throw new Unreadable(`lies deeper than ${limits.archiveDepthMax} archives (limit archiveDepthMax)`)
         const archive = zip.read(member, bytesMax)
         readArchive(walk, archive, { inside: name, depth: depth + 1, bytesMax: bytesMax - archive.length })
-        named = true
+        holdsOthers = true
         continue
       }
       const text = zip.read(member, limits.manifestFileBytesMax).toString('utf8')
@@ -87,10 +88,20 @@ function readArchive(walk: Walk, content: Buffer, { inside, depth, bytesMax }: P
     }
   }
   if (named) return
-  const guess = fromManifest(manifest ?? new Map(), nameOf(inside || walk.path))
+  // What is inside names itself; the archive around it may be a library as well.
+  const file = nameOf(inside || walk.path)
+  const guess = fromManifest(manifest ?? new Map(), file)
   if (guess) add(guess.name, guess.version)
-  if (!guess?.name.includes(':')) walk.nameless.push(inside)
+  if (guess?.name.includes(':')) return
+  if (holdsOthers && (isApplication(file, zip.members) || (!guess && !hasClasses(zip.members)))) return
+  walk.nameless.push(inside)
 }
+
+/** Applications have no advisories; their libraries are what is judged. */
+const isApplication = (file: string, members: readonly Member[]): boolean =>
+  !/\.(?:jar|par)$/.test(file) || members.some(({ name }) => /^(?:BOOT|WEB)-INF\//.test(name))
+
+const hasClasses = (members: readonly Member[]): boolean => members.some(({ name }) => name.endsWith('.class'))
 
 const property = (text: string, key: string) =>
   new RegExp(`^[ \\t]*${key}[ \\t]*[=:][ \\t]*(\\S+)[ \\t\\r]*$`, 'm').exec(text)?.[1]

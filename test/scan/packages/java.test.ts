@@ -88,6 +88,32 @@ describe('Java archives', () => {
     ).toEqual(['holds "lib/a.jar", which tells no Maven coordinates and cannot be judged (and 1 more inside it)'])
   })
 
+  const log4jManifest = manifest('Implementation-Vendor-Id: org.apache.logging.log4j\r\nImplementation-Version: 2.14.1')
+  test('that hold others go by their own manifest and name too', () => {
+    const outer = zipOf([log4jManifest, { name: 'META-INF/lib/other.jar', content: log4j }])
+    expect(names(outer, 'opt/log4j-core-2.14.1.jar')).toEqual({
+      names: [
+        'org.apache.logging.log4j:log4j-core 2.14.1 in META-INF/lib/other.jar',
+        'org.apache.logging.log4j:log4j-core 2.14.1',
+      ],
+      gaps: [],
+      unreadable: undefined,
+    })
+    const within = zipOf([{ name: 'lib/log4j-core-2.14.1.jar', content: outer }])
+    expect(names(within).names).toContain('org.apache.logging.log4j:log4j-core 2.14.1 in lib/log4j-core-2.14.1.jar')
+  })
+
+  test.each<[what: string, file: string, members: Part[], told: boolean]>([
+    ['a library without a group', 'log4j-core-2.14.1.jar', [], true],
+    ['classes of nobody knows what', 'x.jar', [{ name: 'a/B.class', content: 'x' }], true],
+    ['nothing of its own', 'x.jar', [], false],
+    ['an application of Spring Boot', 'shop-1.0.jar', [{ name: 'BOOT-INF/classes/a/B.class', content: 'x' }], false],
+    ['a web application', 'shop-1.0.war', [{ name: 'WEB-INF/classes/a/B.class', content: 'x' }], false],
+  ])('that hold others and are %s: %s is told or not', (_, file, members, told) => {
+    const outer = zipOf([{ name: 'lib/other.jar', content: log4j }, ...members])
+    expect(names(outer, `opt/${file}`).gaps).toEqual(told ? ['tells no Maven coordinates and cannot be judged'] : [])
+  })
+
   test('deeper than the limit are told', () => {
     let nested = log4j
     for (let i = 0; i <= defaultLimits.archiveDepthMax; i++) nested = zipOf([{ name: `${i}.jar`, content: nested }])
