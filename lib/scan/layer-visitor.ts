@@ -3,6 +3,7 @@ import type { Limits } from '../config.ts'
 import { Gaps } from './gaps.ts'
 import { ANALYZER_VERSION, type FoundPackage, type LayerInventory } from './model.ts'
 import { OS_FILE_BYTES_MAX, OS_FILES } from './os.ts'
+import { isPackageFolder } from './package-folders.ts'
 import { type Analyzer, type ReadingRoom, Unreadable } from './packages/analyzer.ts'
 import { EXECUTABLE_BYTES_MIN, ExecutableProbe, type ProbeResult, type Range } from './packages/executable.ts'
 import { ANALYZERS } from './packages/index.ts'
@@ -106,7 +107,7 @@ export class LayerVisitor implements TarVisitor {
   /** What is no database by its path: a place to remember, a list of files, a program, a target of a link. */
   #other(entry: TarEntry): boolean | ContentSink {
     const linked = this.#look.links.has(entry.path)
-    if (isPlace(entry.path)) {
+    if (isPlace(entry.path) || (entry.type === 'symlink' && isPackageFolder(entry.path))) {
       if (!this.#keep(entry.path)) return false
       const path = this.#land(entry.path)
       if (entry.type === 'symlink') {
@@ -181,11 +182,10 @@ export class LayerVisitor implements TarVisitor {
 
   #symlink(path: string, entry: TarEntry, database: boolean): void {
     // Inside node_modules links are how packages are shared; nothing is ever written through them.
-    if (entry.path.includes('node_modules')) {
+    if (entry.path.includes('node_modules') && !isPackageFolder(entry.path)) {
       this.#tree.setFile(path, database ? { gaps: ['is a symbolic link and was not read'] } : {})
     } else {
       // Where it leads, and whether it is read there, is known when all layers are.
-
       this.#tree.setLink(path, entry.link)
       this.#hasLinks = true
     }

@@ -6,6 +6,7 @@ import type { Limits } from '../config.ts'
 import { Gaps } from './gaps.ts'
 import type { FoundPackage, ImagePackage, LayerInventory } from './model.ts'
 import { readOs } from './os.ts'
+import { isMissedAt, isPackageFolder } from './package-folders.ts'
 import { ANALYZERS } from './packages/index.ts'
 import { showPath } from './paths.ts'
 import { Tree } from './tree.ts'
@@ -102,7 +103,7 @@ const OS_DATABASES = [
   'usr/lib/sysimage/rpm/rpmdb.sqlite',
 ]
 
-/** Databases that a link leads to a place where no analyzer looks for them. */
+/** Databases, and folders of packages, that a link leads to a place where no analyzer looks for them. */
 function* misplaced(tree: Tree<Visible>): Generator<string> {
   for (const path of OS_DATABASES) {
     const real = tree.resolve(path, 'follow')
@@ -111,9 +112,12 @@ function* misplaced(tree: Tree<Visible>): Generator<string> {
       yield `${showPath(path)} is reached through a symbolic link at ${showPath(real)}, where it is not read`
   }
   for (const [path] of tree.links()) {
-    if (OS_DATABASES.includes(path) || !ANALYZERS.some((analyzer) => analyzer.wants(path))) continue
+    const isDatabase = !OS_DATABASES.includes(path) && ANALYZERS.some((analyzer) => analyzer.wants(path))
+    if (!isDatabase && !isPackageFolder(path)) continue
     const real = tree.resolve(path, 'follow')
-    if (!ANALYZERS.some((analyzer) => analyzer.wants(real)))
+    if (isMissedAt(path, real))
+      yield `${showPath(path)} is a symbolic link to ${showPath(real)}, where packages are not looked for`
+    if (isDatabase && !ANALYZERS.some((analyzer) => analyzer.wants(real)))
       yield `${showPath(path)} is a symbolic link to ${showPath(real)}, where it is not read`
   }
 }

@@ -44,7 +44,7 @@ function checksum(bytes: Uint8Array): bigint {
   return hash
 }
 
-function metaPage(id: number): Buffer {
+function metaPage(id: number, pages: number): Buffer {
   const page = Buffer.alloc(PAGE_BYTES)
   page.writeBigUInt64LE(BigInt(id), 0)
   page.writeUInt16LE(META, 8)
@@ -52,6 +52,9 @@ function metaPage(id: number): Buffer {
   page.writeUInt32LE(2, 20)
   page.writeUInt32LE(PAGE_BYTES, 24)
   page.writeBigUInt64LE(2n, 32)
+  // No list of free pages, and where new ones begin: who opens the file to write must not write over what is there.
+  page.writeBigUInt64LE(0xffffffffffffffffn, 48)
+  page.writeBigUInt64LE(BigInt(pages), 56)
   page.writeBigUInt64LE(BigInt(id), 64)
   page.writeBigUInt64LE(checksum(page.subarray(16, 72)), 72)
   return page
@@ -60,6 +63,13 @@ function metaPage(id: number): Buffer {
 export function boltFile(root: BoltBucket): Buffer {
   const page = leafPage(root)
   const pages = Math.ceil(page.length / PAGE_BYTES)
+  // Inline pages have no number.
+  page.writeBigUInt64LE(2n, 0)
   page.writeUInt32LE(pages - 1, 12)
-  return Buffer.concat([metaPage(0), metaPage(1), page, Buffer.alloc(pages * PAGE_BYTES - page.length)])
+  return Buffer.concat([
+    metaPage(0, 2 + pages),
+    metaPage(1, 2 + pages),
+    page,
+    Buffer.alloc(pages * PAGE_BYTES - page.length),
+  ])
 }

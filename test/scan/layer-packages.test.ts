@@ -174,3 +174,58 @@ test('a file that is a symbolic link is read where it is, and told when nothing 
     '"usr/share/java/b.jar" is a symbolic link to "opt/data/blob", where it is not read',
   ])
 })
+
+describe('a folder of packages that is a symbolic link', () => {
+  const link = (path: string, to: string): File => [path, '', { type: '2', link: to }]
+  const npm = (path: string): File => [`${path}/package.json`, '{"name":"left","version":"1.0.0"}']
+  const gapsOf = async (...layers: File[][]) =>
+    mergeLayers(await Promise.all(layers.map((files) => inventoryOf(tar(...files)))), defaultLimits).gaps
+
+  test.each([
+    ['app/node_modules', '/opt/nm', 'opt/nm'],
+    ['srv/very/deep/app/node_modules', '../modules', 'srv/very/deep/modules'],
+    ['app/node_modules/@scope', '/opt/scope', 'opt/scope'],
+    ['app/node_modules/a/node_modules', '/opt/nm', 'opt/nm'],
+    ['usr/lib/ruby/gems/3.0.0/specifications', '/opt/specs', 'opt/specs'],
+    ['srv/very/deep/app/vendor/composer', '/opt/composer-2', 'opt/composer-2'],
+  ])('%s -> %s is told: what stands there is not looked for', async (path, to, real) => {
+    const told = [`"${path}" is a symbolic link to "${real}", where packages are not looked for`]
+    expect(await gapsOf([npm('opt/nm/left'), link(path, to)])).toEqual(told)
+    expect(await gapsOf([link(path, to)], [npm('opt/nm/left')])).toEqual(told)
+    const parent = path.slice(0, path.lastIndexOf('/') + 1)
+    expect(await gapsOf([link(path, to)], [[`${parent}.wh.${path.slice(parent.length)}`, '']])).toEqual([])
+  })
+
+  test.each([
+    ['app/node_modules', '../lib/node_modules'],
+    ['app/node_modules', '/cache/node_modules'],
+    ['app/node_modules/a/test/fixtures/node_modules', '/opt/nm'],
+    // How pnpm, workspaces and npm link put one package in its place.
+    ['app/node_modules/left', '.pnpm/left@1.0.0/node_modules/left'],
+    ['app/node_modules/left', '../packages/left'],
+    ['usr/lib/ruby/3.0.0/specifications', '/opt/gems/specifications'],
+    ['usr/lib/x86_64-linux-gnu/vendor', 'other'],
+    ['usr/bin/composer', '/opt/composer.phar'],
+  ])('%s -> %s needs no word', async (path, to) => {
+    expect(await gapsOf([link(path, to)])).toEqual([])
+  })
+
+  test('of another name that leads to one that is known is read there', async () => {
+    const layer = await inventoryOf(
+      tar(link('app/node_modules', '/cache/node_modules'), npm('cache/node_modules/left')),
+    )
+    const { packages, gaps } = mergeLayers([layer], defaultLimits)
+    expect([packages.map(({ path }) => path), gaps]).toEqual([['cache/node_modules/left/package.json'], []])
+  })
+})
+
+test('what Composer installed is found whatever the folder is called', async () => {
+  const installed = '{"packages":[{"name":"a/b","version":"1.0.0"}]}'
+  expect(
+    await seen(
+      ['srv/3rdparty/composer/installed.json', installed],
+      ['srv/vendor/composer/installed.json', installed],
+      ['srv/notcomposer/installed.json', installed],
+    ),
+  ).toEqual(['composer a/b srv/3rdparty/composer/installed.json', 'composer a/b srv/vendor/composer/installed.json'])
+})

@@ -1,11 +1,17 @@
-/** What Composer put into `vendor/`: `installed.json`, a list in Composer 1, an object with the list in Composer 2. */
+/**
+ * What Composer installed: `composer/installed.json` in `vendor/`, or however a project calls it (`vendor-dir`); a list
+ * in Composer 1, an object with the list in Composer 2.
+ */
 import type { FoundPackage } from '../model.ts'
 import { type Analyzer, isField, Unreadable } from './analyzer.ts'
 import { own, readJson } from './json.ts'
 
+const INSTALLED = 'composer/installed.json'
+
 export const composer: Analyzer = {
   kind: 'composer',
-  wants: (path) => path.endsWith('vendor/composer/installed.json'),
+  wants: (path) =>
+    path.endsWith(INSTALLED) && (path.length === INSTALLED.length || path.at(-INSTALLED.length - 1) === '/'),
   bytesMax: 'packageListBytesMax',
   read(path, content, { gap }) {
     const installed = readJson(content)
