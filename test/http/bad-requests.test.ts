@@ -151,3 +151,30 @@ test('every other route that takes a body refuses what is not JSON', async () =>
   }
   expect([world.writes, world.sent]).toEqual([[], []])
 })
+
+test.each([
+  ['POST', '/v1/jobs', (deep: string) => `{"type":"scan","params":${deep}}`],
+  ['POST', '/v1/jobs', (deep: string) => deep],
+  ['POST', '/v1/executions', (deep: string) => `{"type":"scan","images":${deep}}`],
+  ['POST', '/v1/policies', (deep: string) => `{"name":"a","type":"scan","images":["a/b"],"cron":${deep}}`],
+  ['PUT', '/v1/registries/r.test', (deep: string) => `{"credentials":${deep}}`],
+  ['PUT', '/v1/exceptions/a', (deep: string) => `{"id":"CVE-1","reason":${deep}}`],
+  ['PUT', '/v1/retention', (deep: string) => `{"rules":${deep}}`],
+  ['POST', '/v1/sboms/report', (deep: string) => `{"bomFormat":${deep}}`],
+  ['POST', '/api/jobs/scan', (deep: string) => `{"repository":${deep}}`],
+])('%s %s with JSON nested 100,000 deep is refused', async (method, path, body) => {
+  const world = await apiWorld()
+  for (const [open, close] of [
+    ['[', ']'],
+    ['{"a":', '}'],
+  ] as const) {
+    const depth = open === '[' ? 100_000 : 30_000
+    const deep = `${open.repeat(depth)}1${close.repeat(depth)}`
+    const answer = await world.app.request(path, {
+      method,
+      headers: { 'content-type': 'application/json', 'idempotency-key': 'k' },
+      body: body(deep),
+    })
+    expect([400, 422]).toContain(answer.status)
+  }
+})

@@ -1,5 +1,5 @@
 /** `.trivyignore.yaml`: ids with paths, package URLs, a statement and an expiry. Only its vulnerabilities are of our trade. */
-import { parse } from 'yaml'
+import { CST, Lexer, parse } from 'yaml'
 import * as z from 'zod'
 import { invalidFile } from './invalid.ts'
 import type { ExceptionRule } from './model.ts'
@@ -20,8 +20,26 @@ const schema = z.looseObject({
     .nullish(),
 })
 
+/** Nobody's file is nested so deep; the parser goes as deep as the document, and ends the process rather than throw. */
+const DEPTH_MAX = 100
+const BLOCKS = new RegExp(`^(?:[ \\t]|[-?][ \\t]){${2 * DEPTH_MAX}}`, 'm')
+
+/** The lexer does not nest: it tells flow collections apart from text that holds brackets. Blocks need columns. */
+function isTooDeep(text: string): boolean {
+  if (BLOCKS.test(text)) return true
+  let depth = 0
+  for (const token of new Lexer().lex(text)) {
+    const type = CST.tokenType(token)
+    if (type === 'flow-seq-start' || type === 'flow-map-start') depth++
+    else if (type === 'flow-seq-end' || type === 'flow-map-end') depth--
+    if (depth > DEPTH_MAX) return true
+  }
+  return false
+}
+
 /** Throws `invalid-value` naming the file and the place. */
 export function readTrivyIgnoreYaml(text: string, source: string): ExceptionRule[] {
+  if (isTooDeep(text)) throw invalidFile(source, `it is nested deeper than ${DEPTH_MAX}`)
   let document: unknown
   try {
     // Aliases cannot grow a small file beyond what a person writes.
