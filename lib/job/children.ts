@@ -27,11 +27,8 @@ export interface Maker {
 
 type Unresolved = ExecutionRecord['unresolvedItems']
 
-/** Resolves, puts and sends one page; returns what could not be submitted. */
-export async function submitPage(
-  page: Pick<WalkedTag, 'registry' | 'repository' | 'tag' | 'named'>[],
-  maker: Maker,
-): Promise<Unresolved> {
+/** Resolves, puts and sends one page; returns what could not be submitted. An abort ends it before anything is put. */
+export async function submitPage(page: WalkedTag[], maker: Maker, signal?: AbortSignal): Promise<Unresolved> {
   const { execution, bulk, spec, env } = maker
   const open = env.registries(execution.tenant)
   const unresolved: Unresolved = []
@@ -39,11 +36,12 @@ export async function submitPage(
   await inParallel(page, env.limits.fanOutResolvesInParallel, async ({ registry, repository, tag, named }) => {
     const item = `${registry}/${repository}:${tag}`
     try {
-      const digest = await resolve(registry, repository, tag, open, env)
+      const digest = await resolve(registry, repository, tag, open, env, signal)
       if (digest) found.push({ registry, repository, tag, digest })
       // A pattern that matches repositories without this tag just does not match them.
       else if (named) unresolved.push({ item, code: 'image-not-found', message: `${item} was not found` })
     } catch (thrown) {
+      if (signal?.aborted) throw thrown
       const error = asLongshoreError(thrown)
       // A registry that limits or is gone concerns the whole page: it is listed again later.
       if (error.kind !== 'permanent') throw error
@@ -166,9 +164,11 @@ async function resolve(
   tag: string,
   open: OpenRegistry,
   env: Environment,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
   const client = await open(registry)
-  const found = await client.resolve(repository, tag, { timeoutMs: env.limits.registryRequestTimeoutMs })
+  const timeoutMs = env.limits.registryRequestTimeoutMs
+  const found = await client.resolve(repository, tag, { timeoutMs, ...(signal ? { signal } : {}) })
   return found?.digest
 }
 

@@ -64,6 +64,8 @@ export interface ExecutionRecord {
   unresolvedItems: { item: string; code: ErrorCode; message: string }[]
   fence: number
   failures: number
+  /** How often in a row the listing was parked by a limit of a registry or the store. */
+  throttles?: number
   /** 0 while no fan-out runs. */
   lease: number
   claimedAt?: number
@@ -238,7 +240,9 @@ export async function stopExecution(
   const now = seen.fanOut !== 'done' ? seen.status : statusOf(seen, await countChildren(seen, env))
   if (now !== 'running') throw ended(now)
   try {
-    const item = await env.store.update(executionKey(tenant, id), { set: { stop: true } }, eq('status', 'running'))
+    // Whatever it waited for, from now on the sweep looks at it.
+    const set = { stop: true, ...executionOpenKeys(id, env.clock.now()) }
+    const item = await env.store.update(executionKey(tenant, id), { set }, eq('status', 'running'))
     return { execution: executionOfItem(item), already: false }
   } catch (thrown) {
     if (!(thrown instanceof ConditionFailed)) throw thrown

@@ -7,20 +7,17 @@ import { asLongshoreError, LongshoreError } from '../errors.ts'
 import type { Json, Status } from '../glossary.ts'
 import { absent, all, eq } from '../store/condition.ts'
 import { type Change, type Condition, ConditionFailed, type Item } from '../store/port.ts'
-import { finishPage, type Maker, retryChildren, submitPage, unresolvedTags } from './children.ts'
-import type { BulkType } from './define.ts'
+import { finishPage, retryChildren, submitPage, unresolvedTags } from './children.ts'
 import type { Environment, Invocation } from './environment.ts'
-import { type ExecutionRecord, executionOfItem, executionOpenKeys, readExecution, sendFanOut } from './execution.ts'
-import { childrenPartition, executionKey, MEMBER_SHARDS, STATUS_LETTERS } from './keys.ts'
+import { type ExecutionRecord, executionOpenKeys, readExecution } from './execution.ts'
+import { handOverMsOf, held, makerOf, sendNext, update } from './fan-out-writes.ts'
+import { childrenPartition, MEMBER_SHARDS, STATUS_LETTERS } from './keys.ts'
+import { list } from './listing.ts'
 import { readFanOutMessage } from './message.ts'
 import { isExpired, type JobRecord, jobOfItem } from './record.ts'
-import { type WalkCursor, type WalkedTag, walk } from './selector.ts'
 import { leaseIsDead } from './transitions.ts'
-import { backoffMs } from './wait.ts'
+import { retryMs, throttleMs } from './wait.ts'
 import type { Verdict } from './work.ts'
-
-/** How many of the tags that could not be submitted are kept with their reason. */
-const UNRESOLVED_KEPT = 50
 
 /** One message, whole. Never throws. */
 export async function fanOut(body: string, env: Environment, invocation: Invocation): Promise<Verdict> {
@@ -92,29 +89,6 @@ async function claimFanOut(
   })
 }
 
-async function update(
-  execution: ExecutionRecord,
-  change: Change,
-  when: Condition,
-  env: Environment,
-): Promise<ExecutionRecord> {
-  return executionOfItem(await env.store.update(executionKey(execution.tenant, execution.id), change, when))
-}
-
-const held = (execution: ExecutionRecord) => all(eq('status', 'running'), eq('fence', execution.fence))
-const mine = (execution: ExecutionRecord) => all(held(execution), absent('stop'), absent('cancel'))
-
-function makerOf(execution: ExecutionRecord, env: Environment): Maker {
-  const type = env.types.get(execution.type)
-  const bulk = type?.bulk as BulkType<unknown> | undefined
-  if (!type || !bulk)
-    throw new LongshoreError('config-invalid', `job type "${execution.type}" cannot run over many images`)
-  return { execution, type, bulk, spec: bulk.spec.parse(execution.spec), env }
-}
-
-const handOverMsOf = (env: Environment, invocation: Invocation): number =>
-  Math.min(env.limits.handOverMs, invocation.timeoutMs * 0.2)
-
 /**
  * Children that did not succeed, a page after the other. Returns the execution when its listing is to go on afterwards.
  * The flags are read with each cursor's write: the page before is whole then, whatever they say.
@@ -125,11 +99,10 @@ async function retryUnsuccessful(
   invocation: Invocation,
 ): Promise<ExecutionRecord | undefined> {
   const maker = makerOf(execution, env)
-  const { limits } = env
   let seen = execution
   for (;;) {
     const { retry } = seen
-    const status = retry?.statuses[Math.floor(retry.at / MEMBER_SHARDS)]
+    const status = retry?.statuses[statusIndex(retry)]
     const halted = seen.stop || seen.cancel
     if (!retry || status === undefined) return await endRetry(seen, env)
     if (retry.tags && !halted) {
@@ -142,31 +115,56 @@ async function retryUnsuccessful(
       seen = await update(seen, { set }, held(seen), env)
       continue
     }
-    const letter = STATUS_LETTERS[status]
-    const page = await env.store.query({
-      index: 'members',
-      pk: childrenPartition(seen.tenant, seen.id, retry.at % MEMBER_SHARDS),
-      // "!" sorts before every character of a key, so this is what follows it.
-      from: retry.after === undefined ? `${letter}#` : `${retry.after}!`,
-      to: `${letter}#~`,
-      limit: limits.fanOutPageItems,
-    })
-    const children = await unsuccessful(page.items, status, seen, env)
+    const { children, next } = await pageOf(seen, retry, status, env)
     if (halted) {
       await finishPage(children, seen, env)
       return await endRetry(seen, env)
     }
     await retryChildren(children, maker)
-    const { after: _after, ...rest } = retry
-    const last = page.items.at(-1)?.m_sk
-    const next =
-      page.cursor !== undefined && typeof last === 'string' ? { ...retry, after: last } : { ...rest, at: retry.at + 1 }
-    seen = await update(seen, { set: { retry: next, failures: 0 } }, held(seen), env)
+    seen = await update(seen, { set: { retry: next, failures: 0 }, remove: ['throttles'] }, held(seen), env)
     if (invocation.remainingMs() > handOverMsOf(env, invocation)) continue
-    await handOver(seen, held(seen), env)
+    await sendNext(seen, held(seen), env)
     return undefined
   }
 }
+
+type Retry = NonNullable<ExecutionRecord['retry']>
+
+/** The children at which a retry stands, and where it goes on after them. */
+async function pageOf(
+  execution: ExecutionRecord,
+  retry: Retry,
+  status: Status,
+  env: Environment,
+): Promise<{ children: JobRecord[]; next: Retry }> {
+  const letter = STATUS_LETTERS[status]
+  const page = await env.store.query({
+    index: 'members',
+    pk: childrenPartition(execution.tenant, execution.id, retry.at % MEMBER_SHARDS),
+    // "!" sorts before every character of a key, so this is what follows it.
+    from: retry.after === undefined ? `${letter}#` : `${retry.after}!`,
+    to: `${letter}#~`,
+    limit: env.limits.fanOutPageItems,
+  })
+  const children = await unsuccessful(page.items, status, execution, env)
+  const { after: _after, ...rest } = retry
+  const last = page.items.at(-1)?.m_sk
+  const goesOn = page.cursor !== undefined && typeof last === 'string'
+  return { children, next: goesOn ? { ...retry, after: last } : { ...rest, at: retry.at + 1 } }
+}
+
+/** A retry that ends before its time: what of its page has a successor is no longer counted beside it. */
+async function finishRetry({ tenant, id, fanOut }: ExecutionRecord, env: Environment): Promise<void> {
+  if (fanOut !== 'retrying') return
+  // Where it stands now, not where this run began.
+  const execution = await readExecution(tenant, id, env)
+  const retry = execution?.retry
+  const status = retry?.statuses[statusIndex(retry)]
+  if (!execution || !retry || status === undefined) return
+  await finishPage((await pageOf(execution, retry, status, env)).children, execution, env)
+}
+
+const statusIndex = ({ at }: Retry): number => Math.floor(at / MEMBER_SHARDS)
 
 /** Those children themselves; successors that this very retry has made are not retried by it. */
 async function unsuccessful(
@@ -197,101 +195,19 @@ async function endRetry(execution: ExecutionRecord, env: Environment): Promise<E
   return relist && !ended.stop && !ended.cancel ? ended : undefined
 }
 
-async function list(execution: ExecutionRecord, env: Environment, invocation: Invocation): Promise<void> {
-  const maker = makerOf(execution, env)
-  const { bulk, spec } = maker
-  const open = env.registries(execution.tenant)
-  const { limits } = env
-  const handOverMs = handOverMsOf(env, invocation)
-  const stopped = new AbortController()
-  const start: WalkCursor = execution.cursor ?? { selector: 0 }
-  let page: WalkedTag[] = []
-  let last = start
-  const flush = async () => {
-    if (page.length === 0) return
-    const unresolved = await submitPage(page, maker)
-    page = []
-    await checkpoint(execution, last, unresolved, env)
-  }
-  for await (const tag of walk(bulk.selectors(spec as never), start, open, {
-    pageItems: limits.fanOutPageItems,
-    signal: stopped.signal,
-  })) {
-    page.push(tag)
-    last = tag.cursor
-    if (page.length < limits.fanOutPageItems && invocation.remainingMs() > handOverMs) continue
-    await flush()
-    if (invocation.remainingMs() <= handOverMs) return await handOver(execution, mine(execution), env)
-  }
-  await flush()
-  const now = env.clock.now()
-  await update(
-    execution,
-    {
-      set: {
-        fanOut: 'done',
-        listedAt: now,
-        lease: 0,
-        ...executionOpenKeys(execution.id, now + limits.eventSettleSeconds * 1000),
-      },
-      remove: ['cursor'],
-    },
-    mine(execution),
-    env,
-  )
-}
-
-/** Throws ConditionFailed when a stop was asked or another run has the fence: this run is over then. */
-async function checkpoint(
-  execution: ExecutionRecord,
-  cursor: WalkCursor,
-  unresolved: ExecutionRecord['unresolvedItems'],
-  env: Environment,
-): Promise<void> {
-  const kept = [...execution.unresolvedItems, ...unresolved].slice(0, UNRESOLVED_KEPT)
-  execution.unresolvedItems = kept
-  await update(
-    execution,
-    {
-      set: {
-        cursor: { ...cursor },
-        failures: 0,
-        ...(unresolved.length > 0 ? { unresolvedItems: kept as unknown as Json } : {}),
-      },
-      ...(unresolved.length > 0 ? { add: { unresolved: unresolved.length } } : {}),
-    },
-    mine(execution),
-    env,
-  )
-}
-
-async function handOver(execution: ExecutionRecord, when: Condition, env: Environment): Promise<void> {
-  const now = env.clock.now()
-  const nextSendAt = now + 60_000
-  await update(
-    execution,
-    { set: { lease: 0, sentAt: now, nextSendAt, ...executionOpenKeys(execution.id, nextSendAt) } },
-    when,
-    env,
-  )
-  await sendFanOut(execution, env)
-}
-
-/** The listing failed as a whole: again later, or the end of the execution. */
+/** The listing failed as a whole: again later, or the end of the execution. A throttle is waited out, and counts as nothing else. */
 async function failFanOut(execution: ExecutionRecord, error: LongshoreError, env: Environment): Promise<void> {
-  const failures = execution.failures + 1
-  const final = error.kind === 'permanent' || (error.kind === 'transient' && failures >= env.limits.maxAttempts)
-  const now = env.clock.now()
+  const { limits, random } = env
+  const isThrottled = error.kind === 'throttled'
+  const throttles = (execution.throttles ?? 0) + (isThrottled ? 1 : 0)
+  const failures = execution.failures + (isThrottled ? 0 : 1)
+  const final = error.kind === 'permanent' || failures >= limits.maxAttempts || throttles > limits.throttlesMax
   if (final) return await endListing(execution, error, failures, held(execution), env)
-  const delayMs = error.retryAfterMs ?? backoffMs(failures, env.limits, env.random)
-  const nextSendAt = now + delayMs
-  await update(
-    execution,
-    { set: { lease: 0, failures, sentAt: now, nextSendAt, ...executionOpenKeys(execution.id, nextSendAt) } },
-    held(execution),
-    env,
-  )
-  if (delayMs <= 900_000) await sendFanOut(execution, env, Math.ceil(delayMs / 1000))
+  const dueInMs = isThrottled
+    ? throttleMs(error.retryAfterMs, random)
+    : retryMs(failures, error.retryAfterMs, limits, random)
+  const set = { failures, ...(throttles > 0 ? { throttles } : {}) }
+  await sendNext(execution, held(execution), env, { dueInMs, set })
 }
 
 async function endListing(
@@ -301,6 +217,7 @@ async function endListing(
   when: Condition,
   env: Environment,
 ): Promise<void> {
+  await finishRetry(execution, env)
   const now = env.clock.now()
   const reason = { code: error.code, message: error.message.slice(0, 500), retryable: error.retryable }
   const set = {

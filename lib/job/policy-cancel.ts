@@ -6,7 +6,7 @@
 import { absent, all, eq } from '../store/condition.ts'
 import { ConditionFailed } from '../store/port.ts'
 import type { Environment } from './environment.ts'
-import { type ExecutionRecord, executionOfItem } from './execution.ts'
+import { type ExecutionRecord, executionOfItem, executionOpenKeys } from './execution.ts'
 import { EXECUTION_SHARDS, executionKey, openPartition, policyKey } from './keys.ts'
 
 /** All running executions of this policy, found among those that are open. */
@@ -36,7 +36,8 @@ export async function cancelWithoutPolicy(executions: ExecutionRecord[], env: En
 
 async function cancel({ tenant, id }: ExecutionRecord, env: Environment): Promise<void> {
   const running = all(eq('status', 'running'), absent('stop'))
-  await env.store.update(executionKey(tenant, id), { set: { cancel: true } }, running).catch((thrown: unknown) => {
+  const set = { cancel: true, ...executionOpenKeys(id, env.clock.now()) }
+  await env.store.update(executionKey(tenant, id), { set }, running).catch((thrown: unknown) => {
     // It has ended, or was stopped, which is more.
     if (!(thrown instanceof ConditionFailed)) throw thrown
   })

@@ -34,13 +34,16 @@ export function parseSelector(pattern: string): Selector {
   return { registry, repository, tag }
 }
 
-/** Where a walk stands: what comes after it was not yielded yet. */
+/** Where a walk stands: what comes after it was not told yet. */
 export interface WalkCursor {
   selector: number
   /** The `last` with which the current page of repositories was asked for. */
   page?: string
   repository?: string
+  /** The `last` with which the repository's tags go on. */
   tag?: string
+  /** Nothing of the repository is left. */
+  done?: boolean
 }
 
 export interface WalkedTag {
@@ -49,28 +52,44 @@ export interface WalkedTag {
   tag: string
   /** The pattern names this very tag: that it is missing is a failure, not just no match. */
   named: boolean
-  /** Resume from here to get what follows this one. */
+}
+
+/** One step on: a tag, or only a page or a repository that is over. */
+export interface WalkStep {
+  found?: WalkedTag
+  /** Resume from here to get what follows this step. */
   cursor: WalkCursor
 }
 
-/** All tags the selectors mean, page by page, from the cursor on. Throws what the registry client throws. */
+/**
+ * All tags the selectors mean, page by page, from the cursor on. It tells its place after each request, also when nothing
+ * matched: who walks can look at the time and keep the place. Throws what the registry client throws.
+ */
 export async function* walk(
   selectors: Selector[],
   start: WalkCursor,
   open: OpenRegistry,
   options: { pageItems: number; signal: AbortSignal },
-): AsyncGenerator<WalkedTag> {
+): AsyncGenerator<WalkStep> {
   for (let index = start.selector; index < selectors.length; index++) {
     const selector = selectors[index]!
+    const { registry } = selector
+    const named = !hasWildcard(selector.repository) && !hasWildcard(selector.tag)
     const from = index === start.selector ? start : { selector: index }
     for await (const { repository, page } of repositories(selector, from, open, options)) {
-      const resumed = from.repository === repository ? from.tag : undefined
-      for await (const tag of tags(selector, repository, resumed, open, options)) {
-        const cursor = { selector: index, ...(page === undefined ? {} : { page }), repository, tag }
-        const named = !hasWildcard(selector.repository) && !hasWildcard(selector.tag)
-        yield { registry: selector.registry, repository, tag, named, cursor }
+      const at = { selector: index, ...(page === undefined ? {} : { page }) }
+      if (repository === undefined) {
+        yield { cursor: at }
+        continue
       }
+      const resumed = from.repository === repository ? from.tag : undefined
+      for await (const { tag, last } of tags(selector, repository, resumed, open, options))
+        yield tag === undefined
+          ? { cursor: { ...at, repository, tag: last } }
+          : { cursor: { ...at, repository, tag: last }, found: { registry, repository, tag, named } }
+      yield { cursor: { ...at, repository, done: true } }
     }
+    yield { cursor: { selector: index + 1 } }
   }
 }
 
@@ -79,9 +98,9 @@ async function* repositories(
   from: WalkCursor,
   open: OpenRegistry,
   options: { pageItems: number; signal: AbortSignal },
-): AsyncGenerator<{ repository: string; page?: string }> {
+): AsyncGenerator<{ repository?: string; page?: string }> {
   if (!hasWildcard(selector.repository)) {
-    yield { repository: selector.repository }
+    if (!from.done) yield { repository: selector.repository }
     return
   }
   const client = await open(selector.registry)
@@ -98,11 +117,14 @@ async function* repositories(
     if (skipping !== undefined && !names.includes(skipping)) skipping = undefined
     for (const repository of names) {
       if (skipping !== undefined && repository !== skipping) continue
+      const over = skipping !== undefined && from.done
       skipping = undefined
-      if (matches(selector.repository, repository)) yield { repository, ...(page === undefined ? {} : { page }) }
+      if (!over && matches(selector.repository, repository))
+        yield { repository, ...(page === undefined ? {} : { page }) }
     }
     if (next === undefined) return
     page = next
+    yield { page }
   }
 }
 
@@ -112,9 +134,9 @@ async function* tags(
   after: string | undefined,
   open: OpenRegistry,
   options: { pageItems: number; signal: AbortSignal },
-): AsyncGenerator<string> {
+): AsyncGenerator<{ tag?: string; last: string }> {
   if (!hasWildcard(selector.tag)) {
-    if (after !== selector.tag) yield selector.tag
+    if (after !== selector.tag) yield { tag: selector.tag, last: selector.tag }
     return
   }
   const client = await open(selector.registry)
@@ -125,8 +147,9 @@ async function* tags(
       limit: options.pageItems,
       signal: options.signal,
     })
-    for (const tag of names) if (matches(selector.tag, tag)) yield tag
+    for (const tag of names) if (matches(selector.tag, tag)) yield { tag, last: tag }
     if (next === undefined) return
     last = next
+    yield { last }
   }
 }

@@ -210,6 +210,25 @@ describe('the retry of an execution', () => {
     expect(await read(world, id)).toMatchObject({ status: 'success', counts: { success: 20, total: 20 } })
   })
 
+  // Found by the simulator (seed 275 of that day).
+  it('that fails for the last time in the middle of a page counts each item once', async () => {
+    let puts = 0
+    const store = (inner: Store): Store => ({
+      ...inner,
+      put: async (item, condition) => {
+        if (item.generation === 1 && ++puts >= 12) throw new LongshoreError('store-unavailable', 'down in the page')
+        await inner.put(item, condition)
+      },
+    })
+    const limits = { fanOutPageItems: 5, maxAttempts: 1 }
+    const world = createWorld({ registry: tagRegistry({ app: tags(60) }), limits, store })
+    const id = await failed(world, 50)
+    await retryExecution(TENANT, id, 'failed', world.env)
+    await world.deliver('fan-out')
+    expect(await read(world, id)).toMatchObject({ fanOut: 'done', error: { code: 'store-unavailable' } })
+    expect((await counts(world, id)).total).toBe(60)
+  })
+
   it('does not retry a successor that fails while it still goes on', async () => {
     const world = createWorld({ registry: tagRegistry({ app: tags(10) }), limits: { fanOutPageItems: 2 } })
     const id = await failed(world, 10)

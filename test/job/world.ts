@@ -110,11 +110,10 @@ export function createWorld(
     bulk: {
       spec: z.object({ images: z.array(z.string()) }),
       selectors: (spec: never) =>
-        (spec as { images: string[] }).images.map((repository) => ({
-          registry: 'registry.example',
-          repository,
-          tag: '*',
-        })),
+        (spec as { images: string[] }).images.map((image) => {
+          const [repository = '', tag = '*'] = image.split(':')
+          return { registry: 'registry.example', repository, tag }
+        }),
       otherHosts: () => [],
       child: (_spec, found) => ({ item: found.digest, params: { name: found.repository } }),
     },

@@ -302,9 +302,9 @@ export const MUTANTS: readonly Mutant[] = [
   // Executions and schedules.
   mutant(
     'the cursor of a fan-out moves on before its children are there',
-    'lib/job/fan-out.ts',
-    '    const unresolved = await submitPage(page, maker)\n    page = []',
-    '    await checkpoint(execution, last, [], env)\n    const unresolved = await submitPage(page, maker)\n    page = []',
+    'lib/job/listing.ts',
+    '    const unresolved = await submitPage(page, maker, signals.halted)\n',
+    '    await checkpoint(execution, last, [], env)\n    const unresolved = await submitPage(page, maker, signals.halted)\n',
     192,
   ),
   mutant(
@@ -316,7 +316,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'a fan-out writes without its fence',
-    'lib/job/fan-out.ts',
+    'lib/job/fan-out-writes.ts',
     "const held = (execution: ExecutionRecord) => all(eq('status', 'running'), eq('fence', execution.fence))",
     "const held = (execution: ExecutionRecord) => all(eq('status', 'running'), absent('nothing'))",
     187,
