@@ -1,5 +1,5 @@
 /** Packagist: PHP's version_compare, after the leading `v` that Composer drops. */
-import { type Comparator, isDigit, type Order, order, orderDigits } from './order.ts'
+import { type Comparator, isDigit, order, orderDigits } from './order.ts'
 
 /** By prefix, in the order in which PHP looks them up; `#` stands for any number. An unknown word is below them all. */
 const FORMS: [prefix: string, weight: number][] = [
@@ -41,41 +41,41 @@ function canonical(text: string): string {
 /** A number of PHP ends at its first other character. */
 const digits = (part: string): string => /^[0-9]+/.exec(part)![0]
 
-function orderParts(a: string, b: string): Order {
-  const [left, right] = [startsWithDigit(a), startsWithDigit(b)]
-  if (left && right) return orderDigits(digits(a), digits(b))
-  return order(left ? NUMBER : weight(a), right ? NUMBER : weight(b))
+/** Where a version ends: above all words before a release, below numbers and patches. */
+const END = 3.5
+/** A separator with nothing after it is below everything, its own end too. */
+const NOTHING = -2
+
+/** Of the part at a place; undefined where the version has ended. */
+function rank(parts: readonly string[], i: number): number {
+  const part = parts[i]
+  if (part === undefined) return END
+  if (part === '' && i === parts.length - 1) return NOTHING
+  return startsWithDigit(part) ? NUMBER : weight(part)
 }
 
-/** What the longer version has more: a number makes it newer, anything else is judged as if it stood against a number. */
-function orderExtra(rest: string[]): Order {
-  if (startsWithDigit(rest[0]!)) return 1
-  return rest.length === 1 && rest[0] === '' ? -1 : orderCanonical(rest, ['#N#'])
-}
+const isAnyNumber = (part: string | undefined): boolean => part?.startsWith('#') === true
 
-function orderCanonical(a: string[], b: string[]): Order {
-  const shared = Math.min(a.length, b.length)
-  for (let i = 0; i < shared; i++) {
-    // PHP ends where a part begins that has nothing in it, as after a dot at the end.
-    if (i > 0 && ((a[i] === '' && i === a.length - 1) || (b[i] === '' && i === b.length - 1))) {
-      if (a[i] === '' && i === a.length - 1 && b[i] === '' && i === b.length - 1) return orderExtra(a.slice(i))
-      return a.length > i ? orderExtra(a.slice(i)) : 0
-    }
-    const result = orderParts(a[i]!, b[i]!)
+/**
+ * Part by part; what the longer version has more stands against the end of the other. PHP's own answer depends on which
+ * one is first when a version ends in a separator, so that `1.0.` is lower than itself: here it is lower than all others
+ * that begin with 1.0, both ways round.
+ */
+export const comparePackagist: Comparator = (a, b) => {
+  const [left, right] = [parse(a), parse(b)]
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const [x, y] = [left[i], right[i]]
+    // Any number is also none.
+    if ((x === undefined && isAnyNumber(y)) || (y === undefined && isAnyNumber(x))) continue
+    const [one, other] = [rank(left, i), rank(right, i)]
+    const numbers = one === NUMBER && other === NUMBER && !isAnyNumber(x) && !isAnyNumber(y)
+    const result = numbers ? orderDigits(digits(x!), digits(y!)) : order(one, other)
     if (result !== 0) return result
   }
-  if (a.length > shared) return orderExtra(a.slice(shared))
-  return b.length > shared ? (-orderExtra(b.slice(shared)) as Order) : 0
+  return 0
 }
 
 const parse = (text: string): string[] => {
   const version = text.replace(/^[vV]/, '')
   return (version.startsWith('#') ? version : canonical(version)).split('.')
-}
-
-export const comparePackagist: Comparator = (a, b) => {
-  const [left, right] = [parse(a), parse(b)]
-  const [x, y] = [left.length === 1 && left[0] === '', right.length === 1 && right[0] === '']
-  if (x || y) return order(x ? 0 : 1, y ? 0 : 1)
-  return orderCanonical(left, right)
 }
