@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- --inputs N [--from SEED] [--target NAME] [--save FOLDER]`: exit 1 when an input finds a flaw. Its last
+ * `npm run fuzz -- --inputs N [--from SEED] [--seconds S] [--target NAME] [--save FOLDER]`: exit 1 when an input finds a flaw. Its last
  * line is the summary; each flaw has a line that tries it again.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,8 @@ import { TARGETS } from './targets.ts'
 
 /** Of as many flaws as a screen holds. */
 const SHOWN_MAX = 20
-const USAGE = 'usage: npm run fuzz -- --inputs N [--from SEED] [--target NAME] [--threads N] [--save FOLDER]'
+const USAGE =
+  'usage: npm run fuzz -- --inputs N [--from SEED] [--seconds S] [--target NAME] [--threads N] [--save FOLDER]'
 
 class Usage extends Error {}
 
@@ -41,6 +42,7 @@ async function run(worker: string, args: string[]): Promise<number> {
     options: {
       inputs: { type: 'string', default: '100000' },
       from: { type: 'string', default: '1' },
+      seconds: { type: 'string', default: '86400' },
       target: { type: 'string' },
       threads: { type: 'string', default: String(availableParallelism()) },
       save: { type: 'string' },
@@ -56,6 +58,7 @@ async function run(worker: string, args: string[]): Promise<number> {
     from: whole(values.from, 'from'),
     inputs,
     threads: whole(values.threads, 'threads'),
+    secondsMax: whole(values.seconds, 'seconds'),
     ...(target ? { only: target.name } : {}),
     progress: (so) => {
       if (performance.now() - toldAt < 5_000) return

@@ -13,6 +13,8 @@ export interface FuzzOptions {
   from: number
   inputs: number
   threads: number
+  /** After so long no further input is begun. */
+  secondsMax: number
   only?: string
   progress?: (so: FuzzSummary) => void
 }
@@ -47,6 +49,7 @@ function runThread(options: FuzzOptions, thread: number, threads: number, tell: 
       to: options.from + options.inputs,
       step: threads,
       place,
+      secondsMax: options.secondsMax,
       ...(options.only ? { only: options.only } : {}),
     }
     const worker = new Worker(options.path, {

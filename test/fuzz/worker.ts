@@ -9,6 +9,7 @@ export interface Share {
   to: number
   /** Every how manyth seed: threads take turns. */
   step: number
+  secondsMax: number
   only?: string
   /** The seed that is being tried. */
   place: Float64Array
@@ -31,8 +32,9 @@ async function run(share: Share, tell: (told: Told) => void): Promise<void> {
   const only = TARGETS.find(({ name }) => name === share.only)
   const tried: Tried = {}
   const found: Found[] = []
+  const until = performance.now() + share.secondsMax * 1_000
   let toldAt = performance.now()
-  for (let seed = share.from; seed < share.to; seed += share.step) {
+  for (let seed = share.from; seed < share.to && performance.now() < until; seed += share.step) {
     share.place[0] = seed
     const { target, input } = inputOf(seed, only)
     const text = await flawOf(target, input)
