@@ -8,7 +8,7 @@ import type { Environment } from '../job/environment.ts'
 import { countChildren, createExecution, type ExecutionRecord, readExecution, statusOf } from '../job/execution.ts'
 import { idOf, newId } from '../job/id.ts'
 import { EXECUTION_SHARDS, openPartition, policyKey, stamp } from '../job/keys.ts'
-import { eq } from '../store/condition.ts'
+import { absent, all, eq, exists } from '../store/condition.ts'
 import { ConditionFailed } from '../store/port.ts'
 import { nextRuns } from './cron.ts'
 import { noteRun, type PolicyRecord, policyOfItem, requirePolicy } from './policy.ts'
@@ -68,11 +68,23 @@ async function fire(policy: PolicyRecord, env: Environment): Promise<boolean> {
         : { set: { nextRunAt: next, o_sk: `${stamp(next)}#${policy.id}`, ...began } },
       eq('nextRunAt', instant),
     )
-    .catch((thrown: unknown) => {
-      // Another tick, or an editor of the policy, was faster.
+    .catch(async (thrown: unknown) => {
       if (!(thrown instanceof ConditionFailed)) throw thrown
+      // Another tick was faster, which has noted the same; or an editor of the policy, who knows of no execution.
+      if (!skipped) await noteBegun(policy, began, env)
     })
   return created && !skipped
+}
+
+/** What began is noted, so that the next instant sees it, unless a later one was noted since. */
+async function noteBegun(policy: PolicyRecord, began: { [name: string]: string }, env: Environment): Promise<void> {
+  const { tenant, id, lastExecution } = policy
+  const unchanged = lastExecution === undefined ? absent('lastExecution') : eq('lastExecution', lastExecution)
+  await env.store
+    .update(policyKey(tenant, id), { set: began }, all(exists('pk'), unchanged))
+    .catch((thrown: unknown) => {
+      if (!(thrown instanceof ConditionFailed)) throw thrown
+    })
 }
 
 /** The execution of an earlier instant, if it has not ended. */

@@ -186,15 +186,26 @@ export async function requirePolicy(
   return policyOfItem(item)
 }
 
-/** Replaces all fields a user may set. The next fire time is computed anew from now. */
+/**
+ * Replaces all fields a user may set; what the ticks note beside them (which run was the last) stays as they leave it. The
+ * next fire time is computed anew from now.
+ */
 export async function replacePolicy(tenant: string, id: string, body: Json, env: Environment): Promise<PolicyRecord> {
   const old = await requirePolicy(tenant, id, env)
   const checked = await checkPolicy(tenant, body, env)
   const now = env.clock.now()
   const { cron: _cron, nextRunAt: _next, ...kept } = old
-  const policy = schedule({ ...kept, ...checked, v: RECORD_VERSION, updatedAt: now, revision: old.revision + 1 }, now)
+  const fresh = schedule({ ...kept, ...checked, v: RECORD_VERSION, updatedAt: now, revision: old.revision + 1 }, now)
+  const { v, revision, updatedAt, cron, nextRunAt } = fresh
+  const ofTime = {
+    ...(cron === undefined ? {} : { cron }),
+    ...(nextRunAt === undefined ? {} : { nextRunAt, ...policyOpenKeys(fresh) }),
+  }
+  const set = JSON.parse(JSON.stringify({ ...checked, v, revision, updatedAt, ...ofTime }))
+  const remove = ['cron', 'nextRunAt', 'o_pk', 'o_sk'].filter((name) => !(name in set))
+  let policy: PolicyRecord
   try {
-    await env.store.put(itemOf(policy), eq('revision', old.revision))
+    policy = policyOfItem(await env.store.update(policyKey(tenant, id), { set, remove }, eq('revision', old.revision)))
   } catch (thrown) {
     if (!(thrown instanceof ConditionFailed)) throw thrown
     throw new LongshoreError('conflict', `policy ${id} was changed by someone else meanwhile; read it again and repeat`)

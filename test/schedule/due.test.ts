@@ -17,6 +17,13 @@ const storeWith = (world: World, replaced: Partial<Store>): World['env'] => ({
 })
 const executions = async (world: World) =>
   (await world.env.store.query({ index: 'members', pk: `XM#${TENANT}#202611`, limit: 100 })).items.length
+/** Ids of the executions that run. */
+const running = async (world: World): Promise<string[]> => {
+  const { items } = await world.env.store.query({ index: 'members', pk: `XM#${TENANT}#202611`, limit: 100 })
+  const ids = items.map(({ pk }) => String(pk).split('#').at(-1) ?? '')
+  const all = await Promise.all(ids.map((id) => readExecution(TENANT, id, world.env)))
+  return all.flatMap((execution) => (execution?.status === 'running' ? [execution.id] : []))
+}
 
 describe('a policy', () => {
   it('fires once per instant, also when two ticks run at once or one comes twice (fault 33)', async () => {
@@ -47,6 +54,48 @@ describe('a policy', () => {
     await world.clock.advance(5 * 60_000)
     expect(await fireDue(world.env)).toBe(0)
     expect(await executions(world)).toBe(2)
+  })
+
+  it('does not run beside itself when it is edited while a tick fires it', async () => {
+    const world = createWorld({ registry })
+    const { id } = await createPolicy(TENANT, policy, world.env)
+    await world.clock.advance(5 * 60_000)
+    // The tick comes between what the editor reads and what it writes.
+    const interrupted = storeWith(world, {
+      get: async (key) => {
+        const item = await world.env.store.get(key)
+        if (key.sk === id) await fireDue(world.env)
+        return item
+      },
+    })
+    await replacePolicy(TENANT, id, { ...policy, name: 'edited' }, interrupted)
+    const [first] = await running(world)
+    expect(await requirePolicy(TENANT, id, world.env)).toMatchObject({
+      name: 'edited',
+      lastExecution: first,
+      lastRun: first,
+    })
+    await world.clock.advance(5 * 60_000)
+    expect(await fireDue(world.env)).toBe(0)
+    expect(await running(world)).toEqual([first])
+  })
+
+  it('does not run beside itself when it is edited between the put of its execution and the advance', async () => {
+    const world = createWorld({ registry })
+    const { id } = await createPolicy(TENANT, policy, world.env)
+    await world.clock.advance(5 * 60_000)
+    const edited = storeWith(world, {
+      put: async (item, condition) => {
+        await world.env.store.put(item, condition)
+        await replacePolicy(TENANT, id, { ...policy, name: 'edited' }, world.env)
+      },
+    })
+    expect(await fireDue(edited)).toBe(1)
+    const [first] = await running(world)
+    expect(await requirePolicy(TENANT, id, world.env)).toMatchObject({ name: 'edited', lastExecution: first })
+    await world.clock.advance(5 * 60_000)
+    expect(await fireDue(world.env)).toBe(0)
+    expect(await running(world)).toEqual([first])
   })
 
   // Found by test/models/tick.pml: a tick that looked earlier must not hide the execution of one that looked later.
