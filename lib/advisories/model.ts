@@ -1,4 +1,5 @@
 /** What a revision holds and how it is written: shared by the builder and the reader. */
+import type { Comparison } from './constraints.ts'
 import type { OsvEvent, OsvSeverity } from './osv.ts'
 
 /** Of one record and one package: all it needs to decide about a version. */
@@ -10,6 +11,8 @@ export interface AdvisoryMatch {
   versions: string[]
   /** The record is filed by the name of a binary package, in an ecosystem that else goes by source packages. */
   binary?: true
+  /** Versions that are safe although a range holds them: all comparisons of any of these lists hold (`>=1.2`, `<2`). */
+  safe?: Comparison[][]
 }
 
 /** What a CVE is known to be worth, from another place than the record itself. */
@@ -82,6 +85,7 @@ const EVENT_KINDS: Record<string, OsvEvent['kind']> = { i: 'introduced', f: 'fix
 /** What few matches have, by one letter each. */
 interface More {
   b?: 1
+  s?: Comparison[][]
 }
 
 /** A match as compact JSON: `[id, [["i0","f1.2"]], "1.0\n1.1", more]`; a leading "S" in a range marks SEMVER. */
@@ -92,7 +96,7 @@ export function writeMatch(match: AdvisoryMatch): string {
   ])
   // One string parses many times faster than a list: some records list thousands of versions.
   const versions = match.versions.join('\n')
-  const more: More = match.binary ? { b: 1 } : {}
+  const more: More = { ...(match.binary ? { b: 1 } : {}), ...(match.safe ? { s: match.safe } : {}) }
   if (Object.keys(more).length > 0) return JSON.stringify([match.id, ranges, versions, more])
   return JSON.stringify(versions ? [match.id, ranges, versions] : [match.id, ranges])
 }
@@ -114,6 +118,7 @@ export function readMatches(value: string): AdvisoryMatch[] {
     }),
     versions: versions ? versions.split('\n') : [],
     ...(more?.b ? { binary: true } : {}),
+    ...(more?.s ? { safe: more.s } : {}),
   }))
 }
 

@@ -3,6 +3,8 @@
  * missing or odd is dropped field by field, and only a record without an id or affected packages is refused.
  */
 
+import { type Comparison, readComparison } from './constraints.ts'
+
 export interface OsvEvent {
   kind: 'introduced' | 'fixed' | 'last_affected' | 'limit'
   version: string
@@ -27,6 +29,8 @@ interface OsvAffected {
   versions: string[]
   /** The name is that of a binary package (`database_specific.names`), in an ecosystem that else names source packages. */
   binary: boolean
+  /** Versions that are safe whatever the ranges say (`database_specific.safe`): lists of comparisons that hold together. */
+  safe: Comparison[][]
 }
 
 export interface OsvRecord {
@@ -100,6 +104,13 @@ function readRanges(value: unknown): OsvRange[] {
   return ranges
 }
 
+/** A list with something that is no comparison holds for nothing: what is safe must be known for sure. */
+const readSafe = (lists: unknown[][]): Comparison[][] =>
+  lists
+    .filter((some) => some.length > 0)
+    .map((some) => some.map(word))
+    .filter((some) => some.every((one) => readComparison(one) !== undefined))
+
 function readSeverities(record: Fields, affected: Fields[]): { severities: OsvSeverity[]; label?: string } {
   const severities: OsvSeverity[] = []
   const labels: string[] = []
@@ -152,9 +163,19 @@ export function readOsvRecord(document: unknown, eventsMax: number): OsvRecord |
     size += list(place.versions).length
     for (const range of list(place.ranges)) size += list(fields(range).events).length
     if (size > eventsMax) return { problem: `has more than ${eventsMax} versions and range events` }
-    const binary = fields(place.database_specific).names === 'binary'
+    const own = fields(place.database_specific)
+    const safe = list(own.safe).map(list)
+    for (const comparisons of safe) size += comparisons.length
+    if (size > eventsMax) return { problem: `has more than ${eventsMax} versions and range events` }
     if (ecosystem && name && !name.includes('\n'))
-      affected.push({ ecosystem, name, ranges: readRanges(place.ranges), versions: words(place.versions), binary })
+      affected.push({
+        ecosystem,
+        name,
+        ranges: readRanges(place.ranges),
+        versions: words(place.versions),
+        binary: own.names === 'binary',
+        safe: readSafe(safe),
+      })
   }
   const references = list(record.references).flatMap((item) => {
     const reference = fields(item)

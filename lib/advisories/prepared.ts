@@ -18,11 +18,13 @@ function matchesOf(record: OsvRecord): PreparedMatch[] {
   for (const affected of record.affected) {
     const ecosystem = fileEcosystem(affected.ecosystem)
     const name = normalName(ecosystem, affected.name)
-    const key = `${ecosystem}\n${name}\n${affected.binary}`
+    // What is safe limits the ranges beside it and no others.
+    const key = `${ecosystem}\n${name}\n${affected.binary}\n${affected.safe.join(';')}`
     let found = byPackage.get(key)
     if (!found) {
       found = { ecosystem, name, match: { id: record.id, ranges: [], versions: [] } }
       if (affected.binary) found.match.binary = true
+      if (affected.safe.length > 0) found.match.safe = affected.safe
       byPackage.set(key, found)
     }
     for (const { type, events } of affected.ranges) found.match.ranges.push({ semver: type === 'SEMVER', events })

@@ -29,8 +29,11 @@ export async function* readArchive(asked: Asked): AsyncGenerator<Read> {
   const { source, ecosystem, limits } = asked
   const changed = yield* readKnown(asked)
   if (changed !== undefined) return
-  for await (const { name, bytes } of source.records(ecosystem))
-    if (name.endsWith('.json')) yield readOne(`${ecosystem}/all.zip: ${name.slice(0, 200)}`, bytes, limits)
+  for await (const found of source.records(ecosystem)) {
+    const where = `${ecosystem}/all.zip: ${found.name.slice(0, 200)}`
+    if ('problem' in found) yield { where: found.name.slice(0, 200), problem: found.problem }
+    else if (found.name.endsWith('.json')) yield readOne(where, found.bytes, limits)
+  }
 }
 
 /**

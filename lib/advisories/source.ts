@@ -14,21 +14,29 @@ export interface Listing {
   record(id: string): Promise<Buffer | undefined>
 }
 
+/** The bytes of a record, or why a part of the source cannot be one. */
+export type SourceRecord = ZipMember | { name: string; problem: string }
+
 export interface AdvisorySource {
   /** How the source is called in errors and logs. */
   readonly name: string
   /** Names of the ecosystems it holds, sorted. Throws `advisories-invalid` when it cannot be read or holds none. */
   ecosystems(): Promise<string[]>
   /** The raw records of one ecosystem. Throws `advisories-invalid` when the archive is damaged. */
-  records(ecosystem: string): AsyncIterable<ZipMember>
+  records(ecosystem: string): AsyncIterable<SourceRecord>
   /** For sources that are far away: undefined for an ecosystem without a list. */
   listing?(ecosystem: string): Promise<Listing | undefined>
+}
+
+/** One whose every part is a record, whatever it holds. */
+interface ArchiveSource extends AdvisorySource {
+  records(ecosystem: string): AsyncIterable<ZipMember>
 }
 
 const ARCHIVE = 'all.zip'
 
 /** Reads a local directory; nothing is written and nothing is kept. */
-export function directorySource(directory: string, limits: Limits): AdvisorySource {
+export function directorySource(directory: string, limits: Limits): ArchiveSource {
   return {
     name: directory,
     async ecosystems() {

@@ -6,9 +6,9 @@
 import { closeSync, openSync } from 'node:fs'
 import { LongshoreError } from '../errors.ts'
 import { BoltFile, type Bucket } from './bbolt.ts'
+import { type Comparison, comparisonsOf, readComparison } from './constraints.ts'
 import { baseEcosystem } from './ecosystem.ts'
-import type { AdvisorySource } from './source.ts'
-import type { ZipMember } from './zip.ts'
+import type { AdvisorySource, SourceRecord } from './source.ts'
 
 /**
  * Trivy's name of a distribution, before its release -> OSV's ecosystem, up to the release. `binary`: its packages are
@@ -45,16 +45,21 @@ const LABELS = ['UNKNOWN', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL']
 
 interface Platform {
   ecosystem: string
+  /** Of a distribution, whose packages have one release's versions; of a language they have ranges. */
+  isDistribution: boolean
   names?: 'binary'
 }
 
 function platformOf(bucket: string): Platform | undefined {
   const language = bucket.split('::')
   if (language.length === 2)
-    return Object.hasOwn(LANGUAGES, language[0]!) ? { ecosystem: LANGUAGES[language[0]!]! } : undefined
+    return Object.hasOwn(LANGUAGES, language[0]!)
+      ? { ecosystem: LANGUAGES[language[0]!]!, isDistribution: false }
+      : undefined
   for (const [pattern, ecosystem, names] of DISTRIBUTIONS) {
     const release = pattern.exec(bucket)?.[1]
-    if (release !== undefined) return { ecosystem: ecosystem + release, ...(names ? { names } : {}) }
+    if (release !== undefined)
+      return { ecosystem: ecosystem + release, isDistribution: true, ...(names ? { names } : {}) }
   }
   return undefined
 }
@@ -74,42 +79,67 @@ function parse(value: Buffer): Fields {
   }
 }
 
-const COMPARATOR = /^(>=|<=|==|=|>|<)?\s*([^\s<>=,|^~]+)$/
-
 /**
- * `>= 1.0.0, < 1.2.3` as events of a range. `> 1` begins at 1, which OSV cannot leave out. Undefined for an expression
- * of another kind: no range is better than a wrong one.
+ * A constraint as events of a range. `> 1` begins at 1, which OSV cannot leave out: a version too many, never one too few.
+ * Undefined for one of another kind: no range is better than a wrong one.
  */
-export function eventsOf(expression: string): Fields[] | undefined {
+export function eventsOf(expression: string, ecosystem = ''): Fields[] | undefined {
+  const comparisons = comparisonsOf(expression, ecosystem)
+  if (!comparisons) return undefined
   let introduced = '0'
   const ends: Fields[] = []
-  for (const part of expression.replace(/([<>=]=?|=)\s+/g, '$1').split(/[\s,]+/)) {
-    if (part === '') continue
-    const [, operator = '=', version] = COMPARATOR.exec(part) ?? []
-    if (version === undefined) return undefined
+  for (const { operator, version } of comparisons.map((one) => readComparison(one)!)) {
     if (operator === '<') ends.push({ fixed: version })
     else if (operator === '<=') ends.push({ last_affected: version })
     else introduced = version
-    if (operator === '=' || operator === '==') ends.push({ last_affected: version })
+    if (operator === '=') ends.push({ last_affected: version })
   }
   return [{ introduced }, ...ends]
 }
 
-/** What an entry of one package and one flaw says, as `ranges` of OSV. */
-function rangesOf(entry: Fields): Fields[] {
-  const vulnerable = texts(entry.VulnerableVersions).flatMap((one) => one.split('||'))
-  if (vulnerable.length)
-    return vulnerable.flatMap((expression) => {
-      const events = eventsOf(expression)
-      return events ? [{ type: 'ECOSYSTEM', events }] : []
-    })
-  if (Array.isArray(entry.PatchedVersions)) return []
+const range = (events: Fields[]): Fields => ({ type: 'ECOSYSTEM', events })
+
+/** What an entry of one package and one flaw says, and what of it cannot be said in comparisons. */
+interface Said {
+  ranges: Fields[]
+  safe: Comparison[][]
+  lost: string[]
+}
+
+/** An entry of a distribution: what fixed it, if anything did. */
+function distributionEntry(entry: Fields): Said {
+  // Status 1 is "not affected".
+  if (entry.Status === 1) return { ranges: [], safe: [], lost: [] }
   const fixes = Array.isArray(entry.Entries) ? entry.Entries.map((one) => text(fields(one).FixedVersion)) : []
   // Of several, by architecture, the highest cannot be told here; each is a range, and any of them counts.
-  return (fixes.length ? fixes : [text(entry.FixedVersion)]).map((fixed) => ({
-    type: 'ECOSYSTEM',
-    events: [{ introduced: '0' }, ...(fixed ? [{ fixed }] : [])],
-  }))
+  const ranges = (fixes.length ? fixes : [text(entry.FixedVersion)]).map((fixed) =>
+    range([{ introduced: '0' }, ...(fixed ? [{ fixed }] : [])]),
+  )
+  return { ranges, safe: [], lost: [] }
+}
+
+/**
+ * An entry of a language, as Trivy reads it: affected are the vulnerable versions, or all when none are named, without the
+ * patched and the unaffected ones.
+ */
+function languageEntry(entry: Fields, ecosystem: string): Said {
+  const lost: string[] = []
+  const read = <T>(value: unknown, how: (expression: string, ecosystem: string) => T | undefined): T[] =>
+    texts(value)
+      .flatMap((one) => one.split('||'))
+      .flatMap((expression) => {
+        const found = how(expression, ecosystem)
+        if (found === undefined) lost.push(expression.trim())
+        return found === undefined ? [] : [found]
+      })
+  const vulnerable = read(entry.VulnerableVersions, eventsOf)
+  // One that holds for every version would say that nothing is affected; nobody means that.
+  const safe = [entry.PatchedVersions, entry.UnaffectedVersions]
+    .flatMap((value) => read(value, comparisonsOf))
+    .filter((one) => one.length > 0)
+  if (vulnerable.length > 0) return { ranges: vulnerable.map(range), safe, lost }
+  const isKnown = safe.length > 0 || lost.length === 0
+  return { ranges: isKnown ? [range([{ introduced: '0' }])] : [], safe, lost }
 }
 
 /** What trivy.db says of a flaw wherever it is. */
@@ -134,9 +164,17 @@ function aboutFlaw(flaw: Fields): Fields {
   }
 }
 
+/** What is affected by one flaw in every release of an ecosystem. */
+interface Flaw {
+  /** JSON: of a distribution with ten thousands of flaws, text takes a fifth of what objects do. */
+  affected: string[]
+  label: string
+  problems: string[]
+}
+
 /** Reads the file as it is now. Throws `advisories-invalid` when it is no trivy.db. */
 export function trivyDbSource(path: string): AdvisorySource {
-  function withFile<T>(use: (file: BoltFile) => T): T {
+  function open(): { file: BoltFile; close(): void } {
     let fd: number
     try {
       fd = openSync(path, 'r')
@@ -144,9 +182,10 @@ export function trivyDbSource(path: string): AdvisorySource {
       throw new LongshoreError('advisories-invalid', `${path} cannot be opened`, { cause })
     }
     try {
-      return use(new BoltFile(fd, path))
-    } finally {
+      return { file: new BoltFile(fd, path), close: () => closeSync(fd) }
+    } catch (error) {
       closeSync(fd)
+      throw error
     }
   }
 
@@ -157,51 +196,68 @@ export function trivyDbSource(path: string): AdvisorySource {
     }
   }
 
-  /** Per flaw, what is affected in every release of the ecosystem. */
-  function affectedIn(file: BoltFile, base: string): Map<string, { affected: Fields[]; label: string }> {
-    const flaws = new Map<string, { affected: Fields[]; label: string }>()
-    for (const [{ ecosystem, names }, bucket] of platforms(file)) {
+  /** By the flaw's id. The file goes by package, a record by flaw, so all of an ecosystem is collected. */
+  function flawsIn(file: BoltFile, base: string): Map<string, Flaw> {
+    const flaws = new Map<string, Flaw>()
+    for (const [{ ecosystem, isDistribution, names }, bucket] of platforms(file)) {
       if (baseEcosystem(ecosystem) !== base) continue
-      const more = names ? { database_specific: { names } } : {}
-      for (const { key: name, bucket: entries } of file.entries(bucket)) {
+      for (const { key, bucket: entries } of file.entries(bucket)) {
         if (entries === undefined) continue
+        const name = key.toString('utf8')
         for (const entry of file.entries(entries)) {
           if (entry.bucket !== undefined) continue
-          const said = parse(entry.value)
+          const told = parse(entry.value)
+          const { ranges, safe, lost } = isDistribution ? distributionEntry(told) : languageEntry(told, ecosystem)
           const id = entry.key.toString('utf8')
-          const flaw = flaws.get(id) ?? { affected: [], label: '' }
+          const flaw = flaws.get(id) ?? { affected: [], label: '', problems: [] }
           flaws.set(id, flaw)
-          flaw.affected.push({ package: { ecosystem, name: name.toString('utf8') }, ranges: rangesOf(said), ...more })
-          flaw.label ||= LABELS[Number(said.Severity ?? 0)] ?? ''
+          const own = { ...(names ? { names } : {}), ...(safe.length ? { safe } : {}) }
+          const more = Object.keys(own).length ? { database_specific: own } : {}
+          if (ranges.length) flaw.affected.push(JSON.stringify({ package: { ecosystem, name }, ranges, ...more }))
+          for (const expression of lost)
+            flaw.problems.push(`of ${name} says "${expression.slice(0, 200)}", which cannot be converted`)
+          flaw.label ||= LABELS[Number(told.Severity ?? 0)] ?? ''
         }
       }
     }
     return flaws
   }
 
-  function* records(file: BoltFile, base: string): Generator<ZipMember> {
+  function* records(file: BoltFile, base: string): Generator<SourceRecord> {
     const about = file.get(file.root, 'vulnerability')?.bucket
     const prefix = base.replace(/[^A-Za-z]/g, '').toUpperCase()
-    for (const [id, { affected, label }] of affectedIn(file, base)) {
+    for (const [id, { affected, label, problems }] of flawsIn(file, base)) {
+      for (const problem of problems) yield { name: `${base}: ${id}`, problem }
+      if (affected.length === 0) continue
       const entry = about === undefined ? undefined : file.get(about, id)
       const flaw = aboutFlaw(entry && entry.bucket === undefined ? parse(entry.value) : {})
       const own = label && label !== 'UNKNOWN' ? { database_specific: { severity: label } } : {}
       // The prefix keeps the records of one flaw in several ecosystems apart, as OSV's DEBIAN-CVE-... does.
-      const record = { ...flaw, ...own, id: `${prefix}-${id}`, aliases: [id], affected }
-      yield { name: `${record.id}.json`, bytes: Buffer.from(JSON.stringify(record)) }
+      const record = JSON.stringify({ ...flaw, ...own, id: `${prefix}-${id}`, aliases: [id] })
+      const bytes = Buffer.from(`${record.slice(0, -1)},"affected":[${affected.join(',')}]}`)
+      yield { name: `${prefix}-${id}.json`, bytes }
     }
   }
 
   return {
     name: path,
     async ecosystems() {
-      const found = withFile((file) => new Set([...platforms(file)].map(([{ ecosystem }]) => baseEcosystem(ecosystem))))
-      if (found.size === 0)
-        throw new LongshoreError('advisories-invalid', `${path} holds no distribution or language that is known here`)
-      return [...found].sort()
+      const { file, close } = open()
+      try {
+        const found = new Set([...platforms(file)].map(([{ ecosystem }]) => baseEcosystem(ecosystem)))
+        if (found.size > 0) return [...found].sort()
+      } finally {
+        close()
+      }
+      throw new LongshoreError('advisories-invalid', `${path} holds no distribution or language that is known here`)
     },
     async *records(ecosystem) {
-      yield* withFile((file) => [...records(file, ecosystem)])
+      const { file, close } = open()
+      try {
+        yield* records(file, ecosystem)
+      } finally {
+        close()
+      }
     },
   }
 }

@@ -1,5 +1,5 @@
 /** Whether a version is affected by an OSV record, and what fixes it (the evaluation of the OSV schema). */
-import type { AdvisoryMatch, OsvEvent } from '../advisories/index.ts'
+import { type AdvisoryMatch, type Comparison, type OsvEvent, readComparison } from '../advisories/index.ts'
 import { type Comparator, compareSemver } from './versions/index.ts'
 
 export interface Affected {
@@ -54,10 +54,45 @@ function inRange(events: readonly OsvEvent[], version: string, compare: Comparat
 }
 
 /**
- * Evaluates one record for one version: listed versions or any range. When several ranges hold the version, it is
+ * Evaluates one record for one version: listed versions or any range, but for what it calls safe. When several ranges hold the version, it is
  * fixed only by the highest of their fixes.
  */
 export function affectedBy(match: AdvisoryMatch, version: string, compare: Comparator): Affected | undefined {
+  const found = byRanges(match, version, compare)
+  if (!found || !match.safe) return found
+  if (match.safe.some((comparisons) => comparisons.every((one) => holds(one, version, compare)))) return undefined
+  const fixedVersion = found.fixedVersion ?? firstSafe(match.safe, version, compare)
+  return fixedVersion === undefined ? {} : { fixedVersion }
+}
+
+function holds(comparison: Comparison, version: string, compare: Comparator): boolean {
+  const told = readComparison(comparison)
+  if (!told) return false
+  const position = compare(version, told.version)
+  switch (told.operator) {
+    case '<':
+      return position < 0
+    case '<=':
+      return position <= 0
+    case '>':
+      return position > 0
+    case '>=':
+      return position >= 0
+    default:
+      return position === 0
+  }
+}
+
+/** The lowest version above this one at which safe ones begin. */
+function firstSafe(safe: readonly Comparison[][], version: string, compare: Comparator): string | undefined {
+  const begins = safe.flatMap((comparisons) => {
+    const starts = comparisons.map(readComparison).filter((one) => one?.operator === '>=' || one?.operator === '=')
+    return starts.length === 1 ? [starts[0]!.version] : []
+  })
+  return begins.filter((one) => compare(one, version) > 0).sort(compare)[0]
+}
+
+function byRanges(match: AdvisoryMatch, version: string, compare: Comparator): Affected | undefined {
   let found: Affected | undefined
   for (const { semver, events } of match.ranges) {
     const order = semver ? compareSemver : compare

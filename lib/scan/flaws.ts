@@ -67,7 +67,9 @@ export function flawsOf(hits: readonly Hit[]): Flaw[] {
   }
   return groups.map(({ names, hits: found }) => {
     const id = [...names].sort(byRank)[0]!
-    const byId = new Map(found.map((hit) => [hit.details.id, hit]))
+    // A record may say two things of one package; the one that knows a fix says more.
+    const byId = new Map<string, Hit>()
+    for (const hit of found) if (byId.get(hit.details.id)?.fixedVersion === undefined) byId.set(hit.details.id, hit)
     const ordered = [...byId.values()].sort((a, b) => byText(a.details.id, b.details.id))
     const aliases = unique([...names, ...ordered.map((hit) => hit.details.id)]).filter((name) => name !== id)
     return { id, aliases: aliases.sort(byText), hits: ordered }

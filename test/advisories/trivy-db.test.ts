@@ -1,12 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { comparisonsOf } from '../../lib/advisories/constraints.ts'
 import { type AdvisoryDatabase, buildRevision, openAdvisories } from '../../lib/advisories/index.ts'
 import { sourceOf } from '../../lib/advisories/source-of.ts'
-import { eventsOf } from '../../lib/advisories/trivy-db.ts'
 import { memoryBlobs } from '../../lib/blobs/memory.ts'
 import { defaultLimits } from '../../lib/config.ts'
 import { LongshoreError } from '../../lib/errors.ts'
@@ -56,7 +56,9 @@ describe('a trivy.db', () => {
     ])
     expect(await told('Amazon Linux:2', 'curl')).toEqual(['AMAZONLINUX-CVE-2024-0005 i0 f7.61.1-12.amzn2'])
     expect(await told('npm', 'lodash')).toEqual(['NPM-CVE-2021-23337 i0 f4.17.21'])
-    expect(await told('npm', 'odd')).toEqual(['NPM-GHSA-aaaa-bbbb-cccc i1.0.0 f1.2.3 | i2.0.0 l2.1.0 | i3.0.0 l3.0.0'])
+    expect(await told('npm', 'odd')).toEqual([
+      'NPM-GHSA-aaaa-bbbb-cccc i1.0.0 f1.2.3 | i2.0.0 l2.1.0 | i3.0.0 l3.0.0 | i4.0.0 f5.0.0-0',
+    ])
     expect(await told('PyPI', 'django')).toEqual(['PYPI-CVE-2024-0006 i4.2 f4.2.8'])
     expect(database.covers('Red Hat')).toBe(false)
   })
@@ -134,23 +136,124 @@ test.each([
   expect([one, other, `${one}1`].map((ecosystem) => built.database.covers(ecosystem))).toEqual([true, true, false])
 })
 
-test.each([
-  ['<4.17.21', 'i0 f4.17.21'],
-  ['>= 1.0.0, < 1.2.3', 'i1.0.0 f1.2.3'],
-  ['>=1.0.0 <=1.2.3', 'i1.0.0 l1.2.3'],
-  ['= 1.2.3', 'i1.2.3 l1.2.3'],
-  ['1.2.3', 'i1.2.3 l1.2.3'],
-  ['>=2.0', 'i2.0'],
-  ['', 'i0'],
-])('the expression "%s" is %s', (expression, events) => {
-  expect(
-    eventsOf(expression)!
-      .flatMap((one) => Object.entries(one))
-      .map(([kind, version]) => kind[0] + String(version))
-      .join(' '),
-  ).toBe(events)
+test.each<[expression: string, ecosystem: string, comparisons: string]>([
+  ['<4.17.21', 'npm', '<4.17.21'],
+  ['>= 1.0.0, < 1.2.3', 'npm', '>=1.0.0 <1.2.3'],
+  ['>=1.0.0 <=1.2.3', 'npm', '>=1.0.0 <=1.2.3'],
+  ['= 1.2.3', 'npm', '=1.2.3'],
+  ['1.2.3', 'Maven', '=1.2.3'],
+  ['== 1.2', 'PyPI', '=1.2'],
+  ['=> 1.2, =< 2', 'npm', '>=1.2 <=2'],
+  ['', 'npm', ''],
+  ['*', 'npm', ''],
+  ['^1.2.3', 'npm', '>=1.2.3 <2.0.0-0'],
+  ['^0.2.3', 'crates.io', '>=0.2.3 <0.3.0-0'],
+  ['^0.0.3', 'npm', '>=0.0.3 <0.0.4-0'],
+  ['^0.0', 'npm', '>=0.0 <0.1.0-0'],
+  ['^0', 'npm', '>=0 <1.0.0-0'],
+  ['^1.2.3-beta.2', 'npm', '>=1.2.3-beta.2 <2.0.0-0'],
+  ['^5.4', 'Packagist', '>=5.4 <6-dev'],
+  ['~1.2.3', 'npm', '>=1.2.3 <1.3.0-0'],
+  ['~1.2', 'npm', '>=1.2 <1.3.0-0'],
+  ['~1', 'npm', '>=1 <2.0.0-0'],
+  ['~> 1.2', 'npm', '>=1.2 <1.3.0-0'],
+  ['~1.2', 'Packagist', '>=1.2 <2-dev'],
+  ['~1.2.3', 'Packagist', '>=1.2.3 <1.3-dev'],
+  ['~> 2.1.1', 'RubyGems', '>=2.1.1 <2.2.a'],
+  ['~> 2.1', 'RubyGems', '>=2.1 <3.a'],
+  ['~> 2', 'RubyGems', '>=2 <3.a'],
+  ['~> 4.2.11.1', 'RubyGems', '>=4.2.11.1 <4.2.12.a'],
+  ['~=2.2', 'PyPI', '>=2.2 <3.dev0'],
+  ['1.2.x', 'npm', '>=1.2 <1.3.0-0'],
+  ['1.x.x', 'npm', '>=1 <2.0.0-0'],
+  ['==1.*', 'PyPI', '>=1 <2.dev0'],
+  ['<2.x', 'npm', '<2'],
+  ['<=2.x', 'npm', '<3.0.0-0'],
+  ['>2.x', 'npm', '>=3.0.0-0'],
+  ['1.2 - 1.4.1', 'npm', '>=1.2 <=1.4.1'],
+  ['[1.0,2.0)', 'Maven', '>=1.0 <2.0'],
+  ['(,1.5]', 'Maven', '<=1.5'],
+  ['[1.0]', 'NuGet', '=1.0'],
+])('the expression "%s" of %s is %s', (expression, ecosystem, comparisons) => {
+  expect(comparisonsOf(expression, ecosystem)?.join(' ')).toBe(comparisons)
 })
 
-test.each(['^1.0.0', '~> 2.1', '>=1 | <2', '<>'])('the expression "%s" is not guessed at', (expression) => {
-  expect(eventsOf(expression)).toBeUndefined()
+test.each(['>=1 | <2', '<>', '!=1.0', '^latest', '~>', '[1.0', '(1.0)', '<*', 'a b=c'])(
+  'the expression "%s" is not guessed at',
+  (expression) => {
+    expect(comparisonsOf(expression, 'npm')).toBeUndefined()
+  },
+)
+
+describe('entries of a language', () => {
+  const language = async (bucket: string, entries: Record<string, object>) =>
+    build(
+      boltFile({
+        [`${bucket}::Some Source`]: Object.fromEntries(
+          Object.entries(entries).map(([name, entry]) => [name, { 'CVE-2024-0001': JSON.stringify(entry) }]),
+        ),
+      }),
+    )
+
+  test('that name safe versions alone are kept, with what is safe', async () => {
+    const built = await language('rubygems', {
+      rack: { PatchedVersions: ['~> 2.1.4', '>= 2.2.3'], UnaffectedVersions: ['< 1.0'] },
+      none: { UnaffectedVersions: ['< 1.0'] },
+      unknown: {},
+    })
+    const [match] = await built.database.lookup('RubyGems', 'rack')
+    expect(match).toMatchObject({
+      ranges: [{ events: [{ kind: 'introduced', version: '0' }] }],
+      safe: [['>=2.1.4', '<2.2.a'], ['>=2.2.3'], ['<1.0']],
+    })
+    expect((await built.database.lookup('RubyGems', 'none'))[0]!.safe).toEqual([['<1.0']])
+    expect(await told('RubyGems', 'unknown', built.database)).toEqual(['RUBYGEMS-CVE-2024-0001 i0'])
+    expect(built.result.skipped.count).toBe(0)
+  })
+
+  test('with ^ and ~ give ranges, and those that cannot be read are counted and named', async () => {
+    const built = await language('npm', {
+      caret: { VulnerableVersions: ['^1.2.0 || ~0.4.1'] },
+      half: { VulnerableVersions: ['<1.0.0', '!=2.0.0'] },
+      lost: { VulnerableVersions: ['!=2.0.0'] },
+      patched: { PatchedVersions: ['>1 | 2'] },
+    })
+    expect(await told('npm', 'caret', built.database)).toEqual(['NPM-CVE-2024-0001 i1.2.0 f2.0.0-0 | i0.4.1 f0.5.0-0'])
+    expect(await told('npm', 'half', built.database)).toEqual(['NPM-CVE-2024-0001 i0 f1.0.0'])
+    expect(await told('npm', 'lost', built.database)).toEqual([])
+    expect(await told('npm', 'patched', built.database)).toEqual([])
+    expect(built.result.skipped.count).toBe(3)
+    expect(built.result.skipped.examples.join('\n')).toContain(
+      'CVE-2024-0001 of lost says "!=2.0.0", which cannot be converted',
+    )
+  })
+
+  test('of two sources are judged apart: what is safe for one is not for the other', async () => {
+    const built = await build(
+      boltFile({
+        'npm::A': { x: { 'CVE-2024-0001': JSON.stringify({ VulnerableVersions: ['<3'] }) } },
+        'npm::B': { x: { 'CVE-2024-0001': JSON.stringify({ PatchedVersions: ['>=2'] }) } },
+      }),
+    )
+    expect((await built.database.lookup('npm', 'x')).map(({ safe }) => safe)).toEqual([undefined, [['>=2']]])
+  })
 })
+
+test('a source is closed when its reader stops early', async () => {
+  const path = join(folder, 'early.db')
+  writeFileSync(path, boltFile(fixedIn({ 'debian 12': { a: '1', b: '2' } })))
+  const open = () => readdirSync('/proc/self/fd').filter((fd) => linkOf(fd) === path).length
+  for await (const one of sourceOf(path, defaultLimits).records('Debian')) {
+    expect([one.name, open()]).toEqual(['DEBIAN-CVE-2024-0001.json', 1])
+    break
+  }
+  expect(open()).toBe(0)
+})
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return ''
+  }
+}

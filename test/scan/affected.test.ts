@@ -105,3 +105,51 @@ test('a fix that is told is not affected by the range it ends', () => {
     { numRuns: 2_000, seed: 4 },
   )
 })
+
+describe('versions that are safe although a range holds them', () => {
+  const judged = (safe: string[][], version: string, ranges = 'i0', ecosystem = 'RubyGems') => {
+    const found = affectedBy({ ...match(ranges), safe }, version, comparatorOf(ecosystem)!)
+    return found ? (found.fixedVersion ?? 'no fix') : 'not affected'
+  }
+  const RACK = [['>=2.1.4', '<2.2.a'], ['>=2.2.3'], ['<1.0']]
+
+  test.each([
+    ['0.9', 'not affected'],
+    ['1.0', '2.1.4'],
+    ['2.1.3', '2.1.4'],
+    ['2.1.4', 'not affected'],
+    ['2.1.9', 'not affected'],
+    ['2.2.0.rc1', '2.2.3'],
+    ['2.2.2', '2.2.3'],
+    ['2.2.3', 'not affected'],
+    ['3.0', 'not affected'],
+  ])('%s is %s', (version, expected) => {
+    expect(judged(RACK, version)).toBe(expected)
+  })
+
+  test('may touch each other, and end where they say, exactly', () => {
+    const touching = [
+      ['>=1', '<2'],
+      ['>=2', '<3'],
+    ]
+    expect([judged(touching, '1.5'), judged(touching, '2'), judged(touching, '3')]).toEqual([
+      'not affected',
+      'not affected',
+      'no fix',
+    ])
+    expect([judged([['>1']], '1'), judged([['>1']], '1.0.1'), judged([['<=1']], '1')]).toEqual([
+      'no fix',
+      'not affected',
+      'not affected',
+    ])
+    expect([judged([['=1.5']], '1.5.0'), judged([['=1.5']], '1.4'), judged([['nonsense']], '1')]).toEqual([
+      'not affected',
+      '1.5',
+      'no fix',
+    ])
+  })
+
+  test('the fix that a range names goes first', () => {
+    expect(judged([['>=1.5']], '1.0', 'i0 f1.4')).toBe('1.4')
+  })
+})
