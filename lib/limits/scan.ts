@@ -12,7 +12,7 @@ export const SCAN_LIMITS = {
     2_000,
     10,
     1e6,
-    'gzip cannot exceed 1032:1 and real layers stay under 100:1; zstd bombs reach 1e5:1.',
+    'zstd bombs reach 1e5:1. gzip ends at 1032:1, as a file of zeros does: such a layer is read, in flat memory, to its end.',
   ),
   layerEntriesMax: limit(
     20_000_000,
@@ -78,10 +78,10 @@ export const SCAN_LIMITS = {
     'A small layer of zeros may compress any amount and is harmless; the ratio counts above 64 MiB.',
   ),
   layerKeptPathBytesMax: limit(
-    16_777_216,
+    8_388_608,
     65_536,
     1_073_741_824,
-    'Paths remembered of one layer (whiteouts, links, databases): 16 MiB are 200,000 paths, real layers have hundreds.',
+    'Paths remembered of one layer (whiteouts, links, databases): 8 MiB are 100,000 paths, which take 60 MB; real layers have hundreds.',
   ),
   zstdWindowBytesMax: limit(
     134_217_728,
