@@ -17,10 +17,10 @@ const app = createApp(process.env, {
   events: openEvents,
 })
 
-export const handler = observed(app, async (_tick: unknown, env) => {
+export const handler = observed(app, async (_tick: unknown, env, context) => {
   const waiting = new OldestWaiting(env.clock.now())
   const report = await sweep(env, (job) => waiting.met(job))
-  const closed = await sweepExecutions(env)
+  const closed = await sweepExecutions(env, () => context.getRemainingTimeInMillis())
   await beat(waiting, env)
   return { ...report, closed, problem: await checkAtTick(env) }
 })

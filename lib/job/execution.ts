@@ -258,6 +258,8 @@ export async function closeExecution(
 ): Promise<void> {
   const now = env.clock.now()
   const status = statusOf(execution, counts)
+  // A flag that came after this look decides the end, too: the next sweep looks again.
+  const asSeen = (flag: 'stop' | 'cancel') => (execution[flag] ? eq(flag, true) : absent(flag))
   const set = {
     status,
     ...(status === 'canceled' ? { error: { ...HALTED.cancel } } : {}),
@@ -269,7 +271,7 @@ export async function closeExecution(
     .update(
       executionKey(execution.tenant, execution.id),
       { set: { ...set, lease: 0 }, remove: ['o_pk', 'o_sk'] },
-      all(eq('status', 'running'), eq('fence', execution.fence)),
+      all(eq('status', 'running'), eq('fence', execution.fence), asSeen('stop'), asSeen('cancel')),
     )
     .catch((thrown: unknown) => {
       if (!(thrown instanceof ConditionFailed)) throw thrown

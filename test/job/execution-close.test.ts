@@ -1,8 +1,11 @@
 import { expect, it } from 'vitest'
 import { LongshoreError } from '../../lib/errors.ts'
 import { createExecution, readExecution, stopExecution } from '../../lib/job/execution.ts'
+import { sweepExecutions } from '../../lib/job/execution-sweep.ts'
+import { idOf, shardOf } from '../../lib/job/id.ts'
+import { EXECUTION_SHARDS } from '../../lib/job/keys.ts'
 import { asPort, SimulatedStore } from '../simulation/store.ts'
-import { createWorld, DIGEST, START, TENANT, tagRegistry } from './world.ts'
+import { createWorld, DIGEST, START, TENANT, tagRegistry, type World } from './world.ts'
 
 it('an execution stopped right after its listing failed is not closed before the index shows its children', async () => {
   const tags = { v1: DIGEST, v2: `sha256:${'b'.repeat(64)}` }
@@ -33,4 +36,84 @@ it('an execution stopped right after its listing failed is not closed before the
     status: 'stopped',
     counts: { success: 1, total: 1 },
   })
+})
+
+it('a stop that was acknowledged while the sweep closes is not overwritten by success', async () => {
+  let stopped: Promise<unknown> | undefined
+  const world = createWorld({
+    registry: tagRegistry({ app: { v1: DIGEST } }),
+    store: (inner) => ({
+      ...inner,
+      async update(key, change, condition) {
+        // Between what the sweep has counted and what it writes.
+        if (change.set?.status === 'success' && key.pk.startsWith('X#')) stopped ??= stop()
+        await stopped
+        return await inner.update(key, change, condition)
+      },
+    }),
+  })
+  const id = '01JD9W3Q4V5X6Y7Z8A9B0C1D2E'
+  // As stopExecution does, by whom looked before the last child had ended.
+  const stop = () => world.env.store.update({ pk: `X#${TENANT}#${id}`, sk: '#' }, { set: { stop: true } })
+  await createExecution({ id, tenant: TENANT, type: 'probe', trigger: 'request', spec: { images: ['app'] } }, world.env)
+  await world.deliver('fan-out')
+  await world.deliver('probe-bulk')
+  for (let minute = 0; minute < 4; minute++) {
+    await world.clock.advance(60_000)
+    await world.sweep()
+  }
+  expect(await readExecution(TENANT, id, world.env)).toMatchObject({
+    status: 'stopped',
+    counts: { success: 1, total: 1 },
+  })
+})
+
+/** Two executions in one shard of what the sweep looks at; the first has an open child. */
+async function openAndEnded(world: World): Promise<string[]> {
+  const ids: string[] = []
+  for (let n = 0; ids.length < 2; n++) {
+    const id = idOf('test', String(n))
+    if (shardOf(id, EXECUTION_SHARDS) !== 0) continue
+    ids.push(id)
+    const spec = { images: [`app-${ids.length}`] }
+    await createExecution({ id, tenant: TENANT, type: 'probe', trigger: 'request', spec }, world.env)
+    await world.deliver('fan-out')
+    await world.clock.advance(1)
+  }
+  return ids
+}
+
+it('an execution whose children are still open does not keep a later one from being closed', async () => {
+  const world = createWorld({
+    registry: tagRegistry({ 'app-1': { v1: DIGEST }, 'app-2': { v1: DIGEST } }),
+    limits: { sweepPageMax: 1 },
+  })
+  // The child of the first one waits for its message; that of the second has ended.
+  const [first, second] = await openAndEnded(world)
+  const [message] = await world.queue.receive('probe-bulk', { max: 1, waitSeconds: 0 })
+  await world.queue.giveBack('probe-bulk', message!.receipt, 900)
+  await world.deliver('probe-bulk')
+  for (let minute = 0; minute < 4; minute++) {
+    await world.clock.advance(60_000)
+    await sweepExecutions(world.env)
+  }
+  expect(await readExecution(TENANT, second!, world.env)).toMatchObject({ status: 'success' })
+  expect(await readExecution(TENANT, first!, world.env)).toMatchObject({ status: 'running' })
+})
+
+it('a sweep whose time is short leaves the rest to the next one, which begins elsewhere', async () => {
+  const world = createWorld({ registry: tagRegistry({ app: { v1: DIGEST } }) })
+  const shards = new Set<string>()
+  const { query } = world.env.store
+  world.env.store.query = async (asked) => {
+    if (asked.pk.startsWith('O#execution')) shards.add(asked.pk)
+    return await query(asked)
+  }
+  for (let minute = 0; minute < EXECUTION_SHARDS; minute++) {
+    let looks = 0
+    // Enough for a single look.
+    await sweepExecutions(world.env, () => (looks++ === 0 ? 60_000 : 0))
+    expect(shards.size).toBe(minute + 1)
+    await world.clock.advance(60_000)
+  }
 })

@@ -331,8 +331,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'an execution is closed while children are open',
     'lib/job/execution-sweep.ts',
-    '  if (openCount(counts) > 0) return false\n',
-    '',
+    '  if (openCount(counts) > 0) {\n',
+    '  if (openCount(counts) > 1_000) {\n',
     12,
   ),
   mutant(
