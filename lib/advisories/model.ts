@@ -13,6 +13,9 @@ export interface AdvisoryMatch {
   binary?: true
   /** Versions that are safe although a range holds them: all comparisons of any of these lists hold (`>=1.2`, `<2`). */
   safe?: Comparison[][]
+  /** How severe it is in this package of this release, where the record says different things of several. */
+  severities?: OsvSeverity[]
+  label?: string
 }
 
 /** What a CVE is known to be worth, from another place than the record itself. */
@@ -86,6 +89,26 @@ const EVENT_KINDS: Record<string, OsvEvent['kind']> = { i: 'introduced', f: 'fix
 interface More {
   b?: 1
   s?: Comparison[][]
+  v?: [type: string, score: string][]
+  l?: string
+}
+
+function moreOf({ binary, safe, severities, label }: AdvisoryMatch): More {
+  const more: More = {}
+  if (binary) more.b = 1
+  if (safe) more.s = safe
+  if (severities) more.v = severities.map(({ type, score }) => [type, score])
+  if (label !== undefined) more.l = label
+  return more
+}
+
+function readMore({ b, s, v, l }: More): Partial<AdvisoryMatch> {
+  return {
+    ...(b ? { binary: true } : {}),
+    ...(s ? { safe: s } : {}),
+    ...(v ? { severities: v.map(([type, score]) => ({ type, score })) } : {}),
+    ...(l === undefined ? {} : { label: l }),
+  }
 }
 
 /** A match as compact JSON: `[id, [["i0","f1.2"]], "1.0\n1.1", more]`; a leading "S" in a range marks SEMVER. */
@@ -96,7 +119,7 @@ export function writeMatch(match: AdvisoryMatch): string {
   ])
   // One string parses many times faster than a list: some records list thousands of versions.
   const versions = match.versions.join('\n')
-  const more: More = { ...(match.binary ? { b: 1 } : {}), ...(match.safe ? { s: match.safe } : {}) }
+  const more = moreOf(match)
   if (Object.keys(more).length > 0) return JSON.stringify([match.id, ranges, versions, more])
   return JSON.stringify(versions ? [match.id, ranges, versions] : [match.id, ranges])
 }
@@ -117,8 +140,7 @@ export function readMatches(value: string): AdvisoryMatch[] {
       }
     }),
     versions: versions ? versions.split('\n') : [],
-    ...(more?.b ? { binary: true } : {}),
-    ...(more?.s ? { safe: more.s } : {}),
+    ...(more ? readMore(more) : {}),
   }))
 }
 

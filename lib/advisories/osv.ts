@@ -22,7 +22,14 @@ export interface OsvSeverity {
   score: string
 }
 
-interface OsvAffected {
+interface Rating {
+  severities: OsvSeverity[]
+  /** The publisher's own word (`database_specific.severity`, Debian's urgency). */
+  label?: string
+}
+
+/** One package of one release. `severities` and `label` are its own, where entries differ. */
+interface OsvAffected extends Rating {
   ecosystem: string
   name: string
   ranges: OsvRange[]
@@ -33,7 +40,7 @@ interface OsvAffected {
   safe: Comparison[][]
 }
 
-export interface OsvRecord {
+export interface OsvRecord extends Rating {
   id: string
   /** Milliseconds; undefined when absent or not a date after 1990. */
   modified?: number
@@ -44,9 +51,6 @@ export interface OsvRecord {
   related: string[]
   /** The summary, or the first line of the details. */
   title: string
-  severities: OsvSeverity[]
-  /** The publisher's own word (`database_specific.severity`, Debian's urgency). */
-  label?: string
   references: { type: string; url: string }[]
   affected: OsvAffected[]
 }
@@ -111,25 +115,43 @@ const readSafe = (lists: unknown[][]): Comparison[][] =>
     .map((some) => some.map(word))
     .filter((some) => some.every((one) => readComparison(one) !== undefined))
 
-function readSeverities(record: Fields, affected: Fields[]): { severities: OsvSeverity[]; label?: string } {
+/** Words that say that nothing is known: they hide no other. */
+const NO_WORD = /^(?:not yet assigned|unknown|undetermined|end-of-life)$/i
+
+/** How severe the flaw is by a record, or by its entry of one package. */
+function readRating(place: Fields): Rating {
   const severities: OsvSeverity[] = []
-  const labels: string[] = []
-  for (const place of [record, ...affected]) {
-    for (const item of list(place.severity)) {
-      const type = word(fields(item).type)
-      const score = word(fields(item).score)
-      if (type && score && !severities.some((known) => known.type === type)) severities.push({ type, score })
-    }
-    const own = fields(place.database_specific)
-    // RustSec puts the vector here.
-    const vector = word(own.cvss)
-    if (/^CVSS:[34]\.\d\//.test(vector) && severities.length === 0)
-      severities.push({ type: `CVSS_V${vector[5]}`, score: vector })
-    labels.push(word(own.severity), word(fields(place.ecosystem_specific).severity))
-    labels.push(word(fields(place.ecosystem_specific).urgency))
+  for (const item of list(place.severity)) {
+    const type = word(fields(item).type)
+    const score = word(fields(item).score)
+    if (type && score && !severities.some((known) => known.type === type)) severities.push({ type, score })
   }
-  const label = labels.find(Boolean)
+  const own = fields(place.database_specific)
+  // RustSec puts the vector here.
+  const vector = word(own.cvss)
+  if (/^CVSS:[34]\.\d\//.test(vector) && severities.length === 0)
+    severities.push({ type: `CVSS_V${vector[5]}`, score: vector })
+  const specific = fields(place.ecosystem_specific)
+  const label = [own.severity, specific.severity, specific.urgency].map(word).find((one) => one && !NO_WORD.test(one))
   return label ? { severities, label } : { severities }
+}
+
+/**
+ * What all entries say alike, and the record itself does not, is the record's: it is kept once, and may serve the CVE
+ * elsewhere. What they say differently stays with each of them.
+ */
+function settle(record: Rating, affected: OsvAffected[]): void {
+  const [first] = affected
+  const alike = (of: (rating: Rating) => unknown) =>
+    affected.every((one) => JSON.stringify(of(one)) === JSON.stringify(of(first!)))
+  if (first && record.severities.length === 0 && alike(({ severities }) => severities)) {
+    record.severities = first.severities
+    for (const one of affected) one.severities = []
+  }
+  if (first?.label !== undefined && record.label === undefined && alike(({ label }) => label)) {
+    record.label = first.label
+    for (const one of affected) delete one.label
+  }
 }
 
 /** A title is shown in one line of a table or a page. */
@@ -175,6 +197,7 @@ export function readOsvRecord(document: unknown, eventsMax: number): OsvRecord |
         versions: words(place.versions),
         binary: own.names === 'binary',
         safe: readSafe(safe),
+        ...readRating(place),
       })
   }
   const references = list(record.references).flatMap((item) => {
@@ -182,6 +205,8 @@ export function readOsvRecord(document: unknown, eventsMax: number): OsvRecord |
     const url = word(reference.url)
     return /^https?:\/\//.test(url) ? [{ type: word(reference.type) || 'WEB', url }] : []
   })
+  const rating = readRating(record)
+  settle(rating, affected)
   const modified = date(record.modified)
   const published = date(record.published)
   return {
@@ -193,7 +218,7 @@ export function readOsvRecord(document: unknown, eventsMax: number): OsvRecord |
     upstream: words(record.upstream),
     related: words(record.related),
     title: firstLine(text(record.summary)) || firstLine(text(record.details)),
-    ...readSeverities(record, places),
+    ...rating,
     references,
     affected,
   }

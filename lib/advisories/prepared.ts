@@ -27,6 +27,11 @@ function matchesOf(record: OsvRecord): PreparedMatch[] {
       if (affected.safe.length > 0) found.match.safe = affected.safe
       byPackage.set(key, found)
     }
+    for (const severity of affected.severities) {
+      found.match.severities ??= []
+      if (!found.match.severities.some(({ type }) => type === severity.type)) found.match.severities.push(severity)
+    }
+    if (affected.label !== undefined) found.match.label ??= affected.label
     for (const { type, events } of affected.ranges) found.match.ranges.push({ semver: type === 'SEMVER', events })
     for (const version of affected.versions) if (!version.includes('\n')) found.match.versions.push(version)
   }

@@ -41,7 +41,8 @@ const LANGUAGES: Record<string, string> = {
   cargo: 'crates.io',
 }
 
-const LABELS = ['UNKNOWN', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL']
+/** By the number of an entry; 0 says nothing. */
+const LABELS = [undefined, 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL']
 
 interface Platform {
   ecosystem: string
@@ -164,11 +165,10 @@ function aboutFlaw(flaw: Fields): Fields {
   }
 }
 
-/** What is affected by one flaw in every release of an ecosystem. */
+/** What one flaw affects in every release of an ecosystem. */
 interface Flaw {
   /** JSON: of a distribution with ten thousands of flaws, text takes a fifth of what objects do. */
   affected: string[]
-  label: string
   problems: string[]
 }
 
@@ -209,14 +209,17 @@ export function trivyDbSource(path: string): AdvisorySource {
           const told = parse(entry.value)
           const { ranges, safe, lost } = isDistribution ? distributionEntry(told) : languageEntry(told, ecosystem)
           const id = entry.key.toString('utf8')
-          const flaw = flaws.get(id) ?? { affected: [], label: '', problems: [] }
+          const flaw = flaws.get(id) ?? { affected: [], problems: [] }
           flaws.set(id, flaw)
           const own = { ...(names ? { names } : {}), ...(safe.length ? { safe } : {}) }
-          const more = Object.keys(own).length ? { database_specific: own } : {}
+          const label = LABELS[Number(told.Severity ?? 0)]
+          const more = {
+            ...(Object.keys(own).length ? { database_specific: own } : {}),
+            ...(label ? { ecosystem_specific: { severity: label } } : {}),
+          }
           if (ranges.length) flaw.affected.push(JSON.stringify({ package: { ecosystem, name }, ranges, ...more }))
           for (const expression of lost)
             flaw.problems.push(`of ${name} says "${expression.slice(0, 200)}", which cannot be converted`)
-          flaw.label ||= LABELS[Number(told.Severity ?? 0)] ?? ''
         }
       }
     }
@@ -226,14 +229,13 @@ export function trivyDbSource(path: string): AdvisorySource {
   function* records(file: BoltFile, base: string): Generator<SourceRecord> {
     const about = file.get(file.root, 'vulnerability')?.bucket
     const prefix = base.replace(/[^A-Za-z]/g, '').toUpperCase()
-    for (const [id, { affected, label, problems }] of flawsIn(file, base)) {
+    for (const [id, { affected, problems }] of flawsIn(file, base)) {
       for (const problem of problems) yield { name: `${base}: ${id}`, problem }
       if (affected.length === 0) continue
       const entry = about === undefined ? undefined : file.get(about, id)
       const flaw = aboutFlaw(entry && entry.bucket === undefined ? parse(entry.value) : {})
-      const own = label && label !== 'UNKNOWN' ? { database_specific: { severity: label } } : {}
       // The prefix keeps the records of one flaw in several ecosystems apart, as OSV's DEBIAN-CVE-... does.
-      const record = JSON.stringify({ ...flaw, ...own, id: `${prefix}-${id}`, aliases: [id] })
+      const record = JSON.stringify({ ...flaw, id: `${prefix}-${id}`, aliases: [id] })
       const bytes = Buffer.from(`${record.slice(0, -1)},"affected":[${affected.join(',')}]}`)
       yield { name: `${prefix}-${id}.json`, bytes }
     }

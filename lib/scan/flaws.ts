@@ -17,6 +17,9 @@ const unique = (ids: string[]): string[] => [...new Set(ids)]
 /** One matched record with what it found. */
 export interface Hit {
   details: AdvisoryDetails
+  /** What the record says of the package itself; else it is what it says of the flaw. */
+  severities?: AdvisoryDetails['severities']
+  label?: string
   fixedVersion?: string
 }
 

@@ -44,17 +44,26 @@ function newestVector(
   }
 }
 
-/** The record's vector, else the publisher's word, else what is known of the CVE elsewhere. */
+/**
+ * The record's vector, else the publisher's word, else what is known of the CVE elsewhere. What a record says of the
+ * package goes before what it says of the flaw.
+ */
 function rate(flaw: Flaw): Rating {
-  for (const { details } of flaw.hits) {
-    const own = newestVector(
-      details.severities.map((severity) => ({ ...severity, source: details.id })),
-      details.id,
-    )
-    if (own) return own
-  }
-  for (const { details } of flaw.hits)
-    for (const word of [...details.severities.map(({ score }) => score), details.label ?? '']) {
+  for (const { details, severities = [] } of flaw.hits)
+    for (const said of [severities, details.severities]) {
+      const own = newestVector(
+        said.map((severity) => ({ ...severity, source: details.id })),
+        details.id,
+      )
+      if (own) return own
+    }
+  for (const { details, severities = [], label } of flaw.hits)
+    for (const word of [
+      ...severities.map(({ score }) => score),
+      label ?? '',
+      ...details.severities.map(({ score }) => score),
+      details.label ?? '',
+    ]) {
       const severity = severityOfWord(word)
       if (severity) return { severity, severitySource: details.id }
     }
@@ -159,7 +168,9 @@ class Matcher {
           if (names !== undefined && names !== (match.binary ? 'binary' : 'source')) continue
           const affected = affectedBy(match, version, compare)
           const details = affected && (await this.#database.details(ecosystem, match.id))
-          if (details) hits.push({ details, ...affected })
+          if (!details) continue
+          const { severities, label } = match
+          hits.push({ details, ...affected, ...(severities ? { severities } : {}), ...(label ? { label } : {}) })
         }
     }
     return flawsOf(hits)

@@ -119,3 +119,76 @@ describe("a trivy.db's entries of rpm distributions are by binary package", () =
     expect(keys).toEqual(expect.arrayContaining(['Oracle Linux:8\nopenssl', 'Oracle Linux:8\nopenssl-libs']))
   })
 })
+
+describe('severity where it stands', () => {
+  const affected = (release: string, more: Doc, name = 'zlib'): Doc => ({
+    package: { ecosystem: `Debian:${release}`, name },
+    ranges: [{ type: 'ECOSYSTEM', events: [{ introduced: '0' }] }],
+    ...more,
+  })
+  const urgency = (word: string): Doc => ({ ecosystem_specific: { urgency: word } })
+  const vector = (score: string): Doc => ({ severity: [{ type: 'CVSS_V3', score }] })
+  const HIGH = 'CVSS:3.1/AV:N/AC:L/PR:H/UI:N/S:U/C:H/I:H/A:H'
+  const CRITICAL = 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H'
+  const rated = async (docs: Doc[], release: string, ...names: string[]) => {
+    const database = await fromOsv({ Debian: docs })
+    const packages = (names.length ? names : ['zlib']).map((name) => found('dpkg', name, '1'))
+    return (await findings(database, 'debian', release, ...packages)).map(
+      ({ severity, severitySource, score }) => `${severity} ${score ?? '-'} ${severitySource ?? '-'}`,
+    )
+  }
+
+  test("one release's urgency does not speak for another", async () => {
+    const docs = [
+      { id: 'DEBIAN-CVE-2024-0001', affected: [affected('11', urgency('high')), affected('12', urgency('low'))] },
+    ]
+    expect(await rated(docs, '11')).toEqual(['High - DEBIAN-CVE-2024-0001'])
+    expect(await rated(docs, '12')).toEqual(['Low - DEBIAN-CVE-2024-0001'])
+  })
+
+  test('"not yet assigned" hides no other word', async () => {
+    const docs = [
+      {
+        id: 'DEBIAN-CVE-2024-0001',
+        affected: [affected('11', urgency('not yet assigned')), affected('12', urgency('unimportant'))],
+      },
+    ]
+    expect(await rated(docs, '11')).toEqual(['Unknown - -'])
+    expect(await rated(docs, '12')).toEqual(['Negligible - DEBIAN-CVE-2024-0001'])
+  })
+
+  test('nor does the vector of one package for another of the record', async () => {
+    const docs = [{ id: 'X-1', affected: [affected('12', vector(CRITICAL), 'a'), affected('12', vector(HIGH), 'b')] }]
+    expect(await rated(docs, '12', 'a', 'b')).toEqual(['Critical 9.8 X-1', 'High 7.2 X-1'])
+  })
+
+  test("the package's own vector goes before the record's, and a word of either after any vector", async () => {
+    const docs = [
+      {
+        id: 'X-1',
+        ...vector(HIGH),
+        affected: [affected('12', vector(CRITICAL), 'a'), affected('12', urgency('low'), 'b')],
+      },
+      {
+        id: 'X-2',
+        database_specific: { severity: 'MODERATE' },
+        affected: [affected('12', urgency('low'), 'c'), affected('12', {}, 'd')],
+      },
+    ]
+    expect(await rated(docs, '12', 'a')).toEqual(['Critical 9.8 X-1'])
+    expect(await rated(docs, '12', 'b')).toEqual(['High 7.2 X-1'])
+    expect(await rated(docs, '12', 'c')).toEqual(['Low - X-2'])
+    expect(await rated(docs, '12', 'd')).toEqual(['Medium - X-2'])
+  })
+
+  test("a trivy.db's severity is that of the release it stands in", async () => {
+    const entry = (Severity: number) => JSON.stringify({ FixedVersion: '2', Severity })
+    const database = await fromTrivy({
+      'debian 11': { zlib: { 'CVE-2024-0001': entry(4) } },
+      'debian 12': { zlib: { 'CVE-2024-0001': entry(1) } },
+    })
+    const severity = async (release: string) =>
+      (await findings(database, 'debian', release, found('dpkg', 'zlib', '1')))[0]!.severity
+    expect([await severity('11'), await severity('12')]).toEqual(['Critical', 'Low'])
+  })
+})
