@@ -17,6 +17,7 @@ import {
   sendFanOut,
   statusOf,
 } from './execution.ts'
+import { HALTED } from './halt.ts'
 import { executionKey, policyKey } from './keys.ts'
 import { RECORD_VERSION } from './record.ts'
 
@@ -68,7 +69,10 @@ async function whatToRetry(seen: ExecutionRecord, mode: RetryMode, env: Environm
   }
   const statuses = STATUSES_OF[mode]
   const children = statuses.reduce((sum, one) => sum + counts[one], 0)
-  const relist = (status === 'error' && seen.error !== undefined) || (mode === 'unsuccessful' && seen.fanOut !== 'done')
+  // A stop that came after the listing had failed hides that in the status, but not in the record.
+  const failed = seen.error !== undefined && seen.error.code !== HALTED.cancel.code
+  const cut = seen.fanOut !== 'done' || seen.cursor !== undefined || seen.retry?.cut === true || failed
+  const relist = (status === 'error' && seen.error !== undefined) || (mode === 'unsuccessful' && cut)
   const tags = seen.unresolvedItems.length > 0
   if (children === 0 && !relist && !tags)
     refuse(
@@ -76,7 +80,7 @@ async function whatToRetry(seen: ExecutionRecord, mode: RetryMode, env: Environm
         ? 'has no job that failed; without failed=only those that were stopped or canceled are retried too'
         : 'has nothing to retry: none of its jobs failed; run its policy, or submit it again',
     )
-  return { statuses, at: 0, relist, tags }
+  return { statuses, at: 0, relist, tags, ...(cut && !relist ? { cut } : {}) }
 }
 
 /** Undefined when it has changed since it was read. */

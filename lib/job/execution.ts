@@ -56,6 +56,8 @@ export interface ExecutionRecord {
     after?: string
     /** Afterwards the listing goes on, which was cut. */
     relist: boolean
+    /** The listing was cut and stays so: only what failed is retried. */
+    cut?: boolean
     /** The tags that were named in vain are still to be looked up. */
     tags: boolean
   }

@@ -181,16 +181,24 @@ async function unsuccessful(
     .filter((job) => job.status === status && (job.generation ?? 0) < (execution.generation ?? 0))
 }
 
+const CUT = {
+  code: 'stopped-by-user',
+  message: 'its listing had been stopped and only what failed was retried; retry it once more to list the rest',
+  retryable: true,
+} as const
+
 async function endRetry(execution: ExecutionRecord, env: Environment): Promise<ExecutionRecord | undefined> {
   const now = env.clock.now()
-  const relist = execution.retry?.relist === true
+  const { retry } = execution
+  const relist = retry?.relist === true
   const settledAt = now + env.limits.eventSettleSeconds * 1000
+  const done = { fanOut: 'done', listedAt: now, lease: 0, ...executionOpenKeys(execution.id, settledAt) }
   const change: Change = relist
     ? { set: { fanOut: 'listing' }, remove: ['retry'] }
-    : {
-        set: { fanOut: 'done', listedAt: now, lease: 0, ...executionOpenKeys(execution.id, settledAt) },
-        remove: ['retry'],
-      }
+    : // A listing that was cut is told as long as nobody takes it up again: not all images had their job.
+      retry?.cut
+      ? { set: { ...done, error: { ...CUT } } }
+      : { set: done, remove: ['retry'] }
   const ended = await update(execution, change, held(execution), env)
   return relist && !ended.stop && !ended.cancel ? ended : undefined
 }

@@ -271,6 +271,55 @@ describe('the retry of an execution', () => {
     expect(await read(world, id)).toMatchObject({ status: 'success', counts: { success: 30, total: 30 } })
   })
 
+  // Found by the simulator (seed 5583 of that day).
+  it('of what failed only does not call a listing complete that was cut', async () => {
+    let id = ''
+    let stops = true
+    const shelf = tagRegistry({ app: tags(30) })
+    // When the second page is asked for, the jobs of the first have failed, and the execution is stopped.
+    const registry: typeof shelf = async (host) => {
+      const client = await shelf(host)
+      const listTags: typeof client.tags = async (repository, options) => {
+        if (options?.last && stops) {
+          stops = false
+          await world.deliver('probe-bulk')
+          await stopExecution(TENANT, id, world.env)
+        }
+        return await client.tags(repository, options)
+      }
+      return { ...client, tags: listTags }
+    }
+    const world: World = createWorld({ registry, limits: { fanOutPageItems: 10 } })
+    world.runs[0] = async () => {
+      throw new LongshoreError('source-gone', 'gone')
+    }
+    id = await begin(world)
+    await world.deliver('fan-out')
+    await world.deliver('probe-bulk')
+    world.runs[0] = succeed
+    // The run that was cut still holds its lease.
+    await world.clock.advance(400_000)
+    await close(world)
+    const stopped = await read(world, id)
+    expect(stopped).toMatchObject({ status: 'stopped', counts: { error: 10 } })
+    expect(stopped.counts?.total).toBeLessThan(30)
+    await retryExecution(TENANT, id, 'failed', world.env)
+    await world.deliver('fan-out')
+    await world.deliver('probe-bulk')
+    await close(world)
+    expect(await read(world, id)).toMatchObject({
+      status: 'error',
+      error: { message: expect.stringContaining('listing') },
+    })
+    await retryExecution(TENANT, id, 'failed', world.env)
+    await world.deliver('fan-out')
+    await world.deliver('probe-bulk')
+    await close(world)
+    const whole = await read(world, id)
+    expect(whole).toMatchObject({ status: 'success', counts: { success: 30, total: 30 } })
+    expect(whole.error).toBeUndefined()
+  })
+
   it('looks up again the tags that were named in vain, and goes on with a listing that had failed', async () => {
     let down: LongshoreError | undefined = new LongshoreError('registry-unauthorized', 'wrong password')
     const world = createWorld({ registry: tagRegistry({ app: tags(4) }, { fail: () => down }) })
