@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Limits } from '../../lib/config.ts'
 import { image } from '../../lib/local/demo/build.ts'
 import { FORMATS } from '../../lib/report/index.ts'
+import { harborProblems, spdxProblems, trivyProblems } from '../report/forms.ts'
 import { cycloneDxProblems, sarifProblems } from '../report/schemas.ts'
 import { apiWorld, appImage, expectProblem, nodeLayer } from './world.ts'
 
@@ -66,6 +67,9 @@ describe('the report in formats', () => {
     const { world, path } = await scanned()
     expect(await cycloneDxProblems((await world.get(`${path}?format=cyclonedx`)).text)).toBeNull()
     expect(sarifProblems((await world.get(`${path}?format=sarif`)).text)).toBeNull()
+    expect(spdxProblems((await world.get(`${path}?format=spdx`)).text)).toEqual([])
+    expect(harborProblems((await world.get(`${path}?format=harbor`)).text)).toEqual([])
+    expect(trivyProblems((await world.get(`${path}?format=trivy`)).text)).toEqual([])
   })
 
   test('as a page forbids everything a page could do', async () => {

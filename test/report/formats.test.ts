@@ -6,6 +6,7 @@ import { FORMATS, readReport, selectFindings, writeJson } from '../../lib/report
 import type { Finding, Report } from '../../lib/report/model.ts'
 import { countsOf } from '../../lib/report/select.ts'
 import { uriPart } from '../../lib/report/subject.ts'
+import { harborProblems, spdxProblems, trivyProblems } from './forms.ts'
 import { BLOBS, empty, FINDINGS, HOSTILE, LAYERS, PACKAGES, SUPPRESSED, sample } from './sample.ts'
 import { cycloneDxProblems, sarifProblems } from './schemas.ts'
 
@@ -184,10 +185,13 @@ describe('texts of any kind', () => {
       return sample({ findings, packages, ...countsOf(findings) })
     })
 
-  test('give valid SARIF, a page that holds, and the same bytes each time', () => {
+  test('give valid SARIF, SPDX, Harbor and Trivy reports, a page that holds, and the same bytes each time', () => {
     fc.assert(
       fc.property(report, (one) => {
         expect(sarifProblems(write('sarif', one))).toBeNull()
+        expect(spdxProblems(write('spdx', one))).toEqual([])
+        expect(harborProblems(write('harbor', one))).toEqual([])
+        expect(trivyProblems(write('trivy', one))).toEqual([])
         expect(write('html', one)).not.toMatch(/<script|href="(?!https?:)|[\u202a-\u202e]/i)
         for (const { write } of FORMATS) expect(write(one)).toBe(write(one))
       }),
@@ -329,48 +333,13 @@ describe('CycloneDX', () => {
 })
 
 describe('SPDX', () => {
-  /** The required fields and the forms of SPDX 2.3 (its schema is on no package registry). */
-  function spdxProblems(document: ReturnType<typeof read>): string[] {
-    const problems: string[] = []
-    const expectForm = (what: string, value: unknown, form: RegExp) => {
-      if (typeof value !== 'string' || !form.test(value)) problems.push(`${what}: ${JSON.stringify(value)}`)
-    }
-    expectForm('spdxVersion', document.spdxVersion, /^SPDX-2\.3$/)
-    expectForm('dataLicense', document.dataLicense, /^CC0-1\.0$/)
-    expectForm('SPDXID', document.SPDXID, /^SPDXRef-DOCUMENT$/)
-    expectForm('name', document.name, /./)
-    expectForm('namespace', document.documentNamespace, /^https:\/\/[^#\s]+$/)
-    expectForm('created', document.creationInfo.created, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
-    for (const creator of document.creationInfo.creators)
-      expectForm('creator', creator, /^(Tool|Organization|Person): ./)
-    const ids = new Set(['SPDXRef-DOCUMENT'])
-    for (const one of document.packages) {
-      expectForm('id', one.SPDXID, /^SPDXRef-[A-Za-z0-9.-]+$/)
-      if (ids.has(one.SPDXID)) problems.push(`twice: ${one.SPDXID}`)
-      ids.add(one.SPDXID)
-      expectForm('package', one.name, /./)
-      expectForm('downloadLocation', one.downloadLocation, /^(NOASSERTION|NONE|\w+:)/)
-      expectForm('purpose', one.primaryPackagePurpose, /^(CONTAINER|OPERATING-SYSTEM|LIBRARY)$/)
-      if (one.filesAnalyzed !== false) problems.push(`${one.SPDXID} claims that its files were analysed`)
-      for (const reference of one.externalRefs ?? []) {
-        const pair = `${reference.referenceCategory} ${reference.referenceType}`
-        expectForm('reference', pair, /^(PACKAGE-MANAGER purl|SECURITY advisory)$/)
-        expectForm('locator', reference.referenceLocator, /^(pkg:|https?:\/\/)\S+$/)
-      }
-    }
-    for (const { spdxElementId, relatedSpdxElement, relationshipType } of document.relationships) {
-      expectForm('relation', relationshipType, /^(DESCRIBES|CONTAINS)$/)
-      for (const id of [spdxElementId, relatedSpdxElement]) if (!ids.has(id)) problems.push(`no such element: ${id}`)
-    }
-    return problems
-  }
-
-  test('has every field SPDX 2.3 requires, in its form', () => {
-    expect(spdxProblems(read('spdx'))).toEqual([])
-    expect(spdxProblems(read('spdx', empty()))).toEqual([])
+  test('has every field SPDX 2.3 requires, in its form, and none that it does not know', () => {
+    expect(spdxProblems(write('spdx', sample()))).toEqual([])
+    expect(spdxProblems(write('spdx', empty()))).toEqual([])
     const wrong = read('spdx')
     wrong.packages[2].SPDXID = 'libc6'
-    expect(spdxProblems(wrong)).toHaveLength(2)
+    wrong.packages[3].layer = 'x'
+    expect(spdxProblems(JSON.stringify(wrong))).toHaveLength(3)
   })
 
   test('says that the image contains each package, and where the flaws of each are described', () => {
@@ -404,6 +373,12 @@ describe('the format of Trivy', () => {
     ])
     expect(Results.flatMap((one: { Vulnerabilities?: [] }) => one.Vulnerabilities ?? [])).toHaveLength(FINDINGS.length)
     expect(Results.flatMap((one: { Packages: [] }) => one.Packages)).toHaveLength(PACKAGES.length)
+  })
+
+  test('has the fields of Trivy and no others', () => {
+    expect(trivyProblems(write('trivy', sample()))).toEqual([])
+    expect(trivyProblems(write('trivy', empty()))).toEqual([])
+    expect(trivyProblems(write('trivy', sample()).replaceAll('"Severity"', '"severity"'))).not.toEqual([])
   })
 
   test('writes a vulnerability with the names and words of Trivy', () => {
@@ -443,6 +418,9 @@ describe('the format of Harbor', () => {
     expect(FORMATS.find(({ format }) => format === 'harbor')!.contentType).toBe(
       'application/vnd.security.vulnerability.report; version=1.1',
     )
+    expect(harborProblems(write('harbor', sample()))).toEqual([])
+    expect(harborProblems(write('harbor', empty()))).toEqual([])
+    expect(harborProblems(write('harbor', sample()).replaceAll('"Medium"', '"MEDIUM"'))).not.toEqual([])
     const report = read('harbor')
     expect(Object.keys(report)).toEqual([
       'generated_at',
