@@ -311,7 +311,7 @@ describe('the retry of an execution', () => {
       status: 'error',
       error: { message: expect.stringContaining('listing') },
     })
-    await retryExecution(TENANT, id, 'failed', world.env)
+    await retryExecution(TENANT, id, 'unsuccessful', world.env)
     await world.deliver('fan-out')
     await world.deliver('probe-bulk')
     await close(world)
