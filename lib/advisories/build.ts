@@ -26,6 +26,7 @@ import {
 } from './model.ts'
 import { pointedRevision } from './open.ts'
 import { readArchive } from './read-archive.ts'
+import { retireRevisions } from './retire.ts'
 import type { AdvisorySource } from './source.ts'
 import { Spool } from './spool.ts'
 
@@ -64,6 +65,16 @@ async function tellChanges(blobs: BlobStore, revision: string, log: (line: strin
     log(`${changed} packages are told otherwise than by revision ${before}`)
   } catch (error) {
     log(`revision ${revision} was not compared to the one before: ${error instanceof Error ? error.message : error}`)
+  }
+}
+
+/** What is deleted another day costs storage, not this build its result. */
+async function retire(blobs: BlobStore, asked: Parameters<typeof retireRevisions>[1], log: (line: string) => void) {
+  try {
+    const count = await retireRevisions(blobs, asked)
+    if (count > 0) log(`${count} files of revisions that were replaced long ago were deleted`)
+  } catch (error) {
+    log(`old revisions were not deleted: ${error instanceof Error ? error.message : error}`)
   }
 }
 
@@ -129,6 +140,7 @@ export async function buildRevision(options: BuildOptions): Promise<BuildResult>
   await tellChanges(blobs, revision, log)
   await blobs.put(CURRENT_KEY, JSON.stringify({ revision }), { contentType: 'application/json' })
   await memory.save()
+  await retire(blobs, { current: revision, now: clock.now(), limits }, log)
   log(`revision ${revision}: ${records} records, ${files.length} files, ${skipped.count} records skipped`)
   return { revision, records, ecosystems: bases, skipped }
 }

@@ -52,6 +52,12 @@ export const ADVISORY_LIMITS = {
     36_500,
     'Days without news before a report says how old its advisories are; OSV changes every hour, a weekend may pass.',
   ),
+  advisoryRevisionDaysMax: limit(
+    7,
+    2,
+    3_650,
+    'Days after which a replaced revision is deleted; a scan holds one for minutes, a stopped service may follow the changes of a week.',
+  ),
   advisoriesRevalidateSeconds: limit(
     60,
     0,

@@ -97,7 +97,8 @@ describe('the packages that two revisions tell otherwise', () => {
     }
     const newer = await build(watched, { ...base, npm: [] as Doc[] })
     const key = `advisories/revisions/${newer}/changed-from-${older}.json`
-    expect(order.slice(-3)).toEqual([revisionKey(newer), key, 'advisories/current.json'])
+    const upToPointer = order.slice(0, order.indexOf('advisories/current.json') + 1)
+    expect(upToPointer.slice(-3)).toEqual([revisionKey(newer), key, 'advisories/current.json'])
     expect(JSON.parse(Buffer.from((await blobs.get(key))!).toString())).toEqual({ npm: ['a', 'b'] })
     await blobs.delete(key)
     expect(told(await readChangedKeys(blobs, older, newer))).toEqual(['npm a', 'npm b'])
