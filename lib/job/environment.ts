@@ -43,6 +43,7 @@ export type CountName =
   | 'endedBySweep'
   | 'resent'
   | 'deadLetters'
+  | 'eventsRefused'
   | 'selfCheckProblems'
 
 /** One measured value; the unit is the last word of the name. */

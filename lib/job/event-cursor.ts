@@ -6,6 +6,7 @@
  * Only entries older than `eventSettleSeconds` are taken: an index may lag behind the table, and clocks differ.
  */
 
+import { asLongshoreError } from '../errors.ts'
 import type { DomainEvent } from '../events/port.ts'
 import { absent, eq } from '../store/condition.ts'
 import { ConditionFailed, type Item } from '../store/port.ts'
@@ -56,14 +57,37 @@ async function handOverShard(shard: number, env: Environment): Promise<number> {
         return []
       }
     })
-  if (events.length > 0) await env.events.put(events)
+  const refused = await handOver(events, env)
   try {
     await store.update(key, { set: { after: last } }, after ? eq('after', after) : absent('after'))
   } catch (thrown) {
     // Another sweep was faster: both have handed over, nothing is lost.
     if (!(thrown instanceof ConditionFailed)) throw thrown
   }
-  return events.length
+  return events.length - refused
+}
+
+/**
+ * Hands over all but those that the other side refuses for good, which is told as an error: waiting for them would keep
+ * every later event of the shard. What they say stays in their records. Returns how many were refused.
+ */
+async function handOver(events: DomainEvent[], env: Environment): Promise<number> {
+  const [first] = events
+  if (!first) return 0
+  try {
+    await env.events.put(events)
+    return 0
+  } catch (thrown) {
+    if (asLongshoreError(thrown).kind !== 'permanent') throw thrown
+    if (events.length === 1) {
+      const { id, type, subject } = first
+      env.log.error('an event was refused for good and is passed over', { id, type, subject, reason: String(thrown) })
+      env.metrics?.count('eventsRefused', 'all')
+      return 1
+    }
+    const half = Math.ceil(events.length / 2)
+    return (await handOver(events.slice(0, half), env)) + (await handOver(events.slice(half), env))
+  }
 }
 
 /** A job has ended; any other item in the outbox carries its event as it is to be handed over. */

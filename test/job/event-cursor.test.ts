@@ -1,6 +1,8 @@
 /** No event is passed over by the cursor, as long as writes, clocks and indexes keep to what is reckoned with. */
 import { describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../lib/config.ts'
+import { LongshoreError } from '../../lib/errors.ts'
+import { silentLog } from '../../lib/job/environment.ts'
 import { handOverEvents } from '../../lib/job/event-cursor.ts'
 import { outboxKeys } from '../../lib/job/keys.ts'
 import type { JobRecord } from '../../lib/job/record.ts'
@@ -66,6 +68,48 @@ describe('an event', () => {
     }
     expect(told()).toContain(quick!.id)
     expect(told()).toContain(slow!.id)
+  })
+})
+
+describe('an event that is refused for good', () => {
+  it('is told as an error and counted, and those before and after it are handed over', async () => {
+    const world = createWorld()
+    const jobs = await jobsOfOneShard(world, 5)
+    await world.deliver()
+    const { put } = world.env.events
+    const [, , bad] = jobs
+    world.env.events.put = async (events) => {
+      if (events.some(({ subject }) => subject === bad!.id)) throw new LongshoreError('item-too-large', 'too large')
+      await put(events)
+    }
+    const errors: string[] = []
+    const counted: string[] = []
+    const env = {
+      ...world.env,
+      log: { ...silentLog, error: (message: string) => void errors.push(message) },
+      metrics: { count: (name: string) => void counted.push(name), measure: () => {}, flush: () => {} },
+    }
+    await world.clock.advance(61_000)
+    for (let n = 0; n < 3; n++) await handOverEvents(env)
+    const told = world.events.received.map(({ subject }) => subject).filter((id) => jobs.some((job) => job.id === id))
+    expect(told.sort()).toEqual(jobs.flatMap(({ id }) => (id === bad!.id ? [] : [id])).sort())
+    expect(errors).toEqual(['an event was refused for good and is passed over'])
+    expect(counted).toEqual(['eventsRefused'])
+  })
+
+  it('is not one that the bus could not take just now', async () => {
+    const world = createWorld()
+    const [job] = await jobsOfOneShard(world, 1)
+    await world.deliver()
+    const { put } = world.env.events
+    world.env.events.put = async () => {
+      throw new LongshoreError('queue-unavailable', 'down')
+    }
+    await world.clock.advance(61_000)
+    expect(await handOverEvents(world.env)).toBe(0)
+    world.env.events.put = put
+    expect(await handOverEvents(world.env)).toBe(1)
+    expect(world.events.received).toMatchObject([{ subject: job!.id }])
   })
 })
 

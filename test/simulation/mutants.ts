@@ -288,8 +288,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'the cursor of the events moves on though they were not handed over',
     'lib/job/event-cursor.ts',
-    'await env.events.put(events)',
-    'await env.events.put(events).catch(() => {})',
+    'await env.events.put(events)\n',
+    'await env.events.put(events).catch(() => {})\n',
     9,
   ),
   mutant(
