@@ -55,11 +55,11 @@ export async function inflate(
       const chunk = held.length === 1 ? piece : Buffer.concat(held, heldBytes)
       held = []
       heldBytes = 0
-      unpacker ??= choose(chunk, limits, deliver)
+      unpacker ??= choose(chunk, limits, deliver, source)
       await unpacker.write(chunk)
     }
     const last = Buffer.concat(held, heldBytes)
-    unpacker ??= choose(last, limits, deliver)
+    unpacker ??= choose(last, limits, deliver, source)
     if (heldBytes > 0) await unpacker.write(last)
     await unpacker.end()
     return count
@@ -83,10 +83,10 @@ function check(count: { packedBytes: number; bytes: number }, limits: Limits): v
     )
 }
 
-function choose(first: Buffer, limits: Limits, deliver: (chunk: Buffer) => void): Unpacker {
+function choose(first: Buffer, limits: Limits, deliver: (chunk: Buffer) => void, source: Readable): Unpacker {
   const magic = first.length >= 4 ? first.readUInt32LE(0) : 0
   if ((magic & 0xffff) === 0x8b1f) return transforming(createGunzip({ chunkSize: OUTPUT_BYTES }), 'gzip', deliver)
-  if (magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5) return unpackZstd(limits, deliver)
+  if (magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5) return unpackZstd(limits, deliver, source)
   const other = first.toString('latin1', 0, 6)
   if (other.startsWith('BZh') || other === '\xfd7zXZ\0')
     throw new LongshoreError('unsupported-media-type', 'the layer is packed with bzip2 or xz, which OCI does not know')
@@ -139,15 +139,21 @@ type CreateZstd = (options: { chunkSize: number; params: Record<number, number> 
 /** In node:zlib since 22.15; the types of Node 20 do not know it. */
 const native = zlib as unknown as { createZstdDecompress?: CreateZstd; constants: Record<string, number> }
 
-function unpackZstd(limits: Limits, deliver: (chunk: Buffer) => void): Unpacker {
+/**
+ * Plain bytes after which everything else has its turn: 30 ms of fzstd. A chunk may inflate to 2,000 times its size, and a
+ * job that is to be stopped is told so by a timer and a socket.
+ */
+const BREATH_BYTES = 4_194_304
+
+function unpackZstd(limits: Limits, deliver: (chunk: Buffer) => void, source: Readable): Unpacker {
   if (native.createZstdDecompress) {
     const transform = native.createZstdDecompress({ chunkSize: OUTPUT_BYTES, params: {} })
     const unpacker = transforming(transform, 'zstd', deliver)
     // The bytes go to the decoder whole; the frames are only judged.
-    const frames = new ZstdFrames(limits.zstdWindowBytesMax, () => undefined)
+    const frames = new ZstdFrames(limits.zstdWindowBytesMax)
     return {
       write: (chunk) => {
-        frames.push(chunk)
+        for (const _ of frames.cut(chunk));
         return unpacker.write(chunk)
       },
       end: () => {
@@ -158,8 +164,13 @@ function unpackZstd(limits: Limits, deliver: (chunk: Buffer) => void): Unpacker 
     }
   }
   let decoder: Decompress | undefined
-  const output = (bytes: Uint8Array) => deliver(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
-  const frames = new ZstdFrames(limits.zstdWindowBytesMax, (bytes, frameEnds) => {
+  let sinceBreath = 0
+  const output = (bytes: Uint8Array) => {
+    sinceBreath += bytes.length
+    deliver(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+  }
+  const frames = new ZstdFrames(limits.zstdWindowBytesMax)
+  const decode = (bytes: Buffer, frameEnds: boolean) => {
     decoder ??= new Decompress(output)
     try {
       // fzstd moves what it was given: a copy keeps the source's chunk intact.
@@ -171,6 +182,19 @@ function unpackZstd(limits: Limits, deliver: (chunk: Buffer) => void): Unpacker 
       })
     }
     if (frameEnds) decoder = undefined
-  })
-  return { write: (chunk) => frames.push(chunk), end: () => frames.end(), destroy: () => undefined }
+  }
+  return {
+    async write(chunk) {
+      for (const { bytes, frameEnds } of frames.cut(chunk)) {
+        decode(bytes, frameEnds)
+        if (sinceBreath < BREATH_BYTES) continue
+        sinceBreath = 0
+        await new Promise((resolve) => setImmediate(resolve))
+        // Whoever stopped the source waits for no more of what came before.
+        if (source.errored) throw source.errored
+      }
+    },
+    end: () => frames.end(),
+    destroy: () => undefined,
+  }
 }

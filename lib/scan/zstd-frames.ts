@@ -15,9 +15,14 @@ const headerBytes = (descriptor: number) => {
   return { single, contentSize, dictionary, total: 4 + 1 + (single ? 0 : 1) + dictionary + contentSize }
 }
 
+/** Bytes of a frame; `frameEnds` when they are its last. */
+interface Piece {
+  bytes: Buffer
+  frameEnds: boolean
+}
+
 export class ZstdFrames {
   readonly #windowBytesMax: number
-  readonly #onBytes: (bytes: Buffer, frameEnds: boolean) => void
   #stage: 'magic' | 'header' | 'block' | 'body' | 'skip' = 'magic'
   /** Bytes of the stage at hand that are not all there yet. */
   #held: Buffer = Buffer.alloc(0)
@@ -25,14 +30,16 @@ export class ZstdFrames {
   #lastBlock = false
   #checksumBytes = 0
 
-  /** `onBytes` gets the bytes of the frames in order; skippable frames are left out. */
-  constructor(windowBytesMax: number, onBytes: (bytes: Buffer, frameEnds: boolean) => void) {
+  constructor(windowBytesMax: number) {
     this.#windowBytesMax = windowBytesMax
-    this.#onBytes = onBytes
   }
 
-  /** Throws `layer-invalid`, or `layer-too-large` for a window beyond the limit. */
-  push(chunk: Buffer): void {
+  /**
+   * Takes the next bytes of the stream and gives those of the frames, in order and in pieces of a block at most; skippable
+   * frames are left out. All pieces must be taken before the next bytes come. Throws `layer-invalid`, or
+   * `layer-too-large` for a window beyond the limit.
+   */
+  *cut(chunk: Buffer): Generator<Piece> {
     let at = 0
     while (at < chunk.length) {
       if (this.#stage === 'body' || this.#stage === 'skip') {
@@ -44,7 +51,7 @@ export class ZstdFrames {
           continue
         }
         const ends = this.#left === 0 && this.#lastBlock
-        this.#onBytes(part, ends)
+        yield { bytes: part, frameEnds: ends }
         if (this.#left === 0) this.#stage = ends ? 'magic' : 'block'
         continue
       }
@@ -57,7 +64,7 @@ export class ZstdFrames {
         this.#held = Buffer.from(this.#held)
         return
       }
-      this.#step()
+      yield* this.#step()
     }
   }
 
@@ -71,7 +78,7 @@ export class ZstdFrames {
     return headerBytes(this.#held[4]!).total
   }
 
-  #step(): void {
+  *#step(): Generator<Piece> {
     const held = this.#held
     if (this.#stage === 'magic') {
       const magic = held.readUInt32LE(0)
@@ -86,11 +93,11 @@ export class ZstdFrames {
       this.#stage = 'header'
       if (held.length < this.#needed()) return
     }
-    if (this.#stage === 'header') this.#header(held)
-    else this.#block(held)
+    if (this.#stage === 'header') yield* this.#header(held)
+    else yield* this.#block(held)
   }
 
-  #block(held: Buffer): void {
+  *#block(held: Buffer): Generator<Piece> {
     const block = held.readUIntLE(0, 3)
     const type = (block >> 1) & 3
     if (type === 3) throw invalid('has a block of a reserved type')
@@ -99,11 +106,11 @@ export class ZstdFrames {
     this.#left = (type === 1 ? 1 : block >>> 3) + (this.#lastBlock ? this.#checksumBytes : 0)
     this.#held = Buffer.alloc(0)
     const ends = this.#left === 0 && this.#lastBlock
-    this.#onBytes(held, ends)
+    yield { bytes: held, frameEnds: ends }
     this.#stage = ends ? 'magic' : this.#left === 0 ? 'block' : 'body'
   }
 
-  #header(held: Buffer): void {
+  *#header(held: Buffer): Generator<Piece> {
     const descriptor = held[4]!
     const { single, contentSize, dictionary, total } = headerBytes(descriptor)
     let window: number
@@ -129,7 +136,7 @@ export class ZstdFrames {
     const rest = held.subarray(total)
     this.#stage = 'block'
     this.#held = Buffer.alloc(0)
-    this.#onBytes(held.subarray(0, total), false)
-    if (rest.length > 0) this.push(rest)
+    yield { bytes: held.subarray(0, total), frameEnds: false }
+    if (rest.length > 0) yield* this.cut(rest)
   }
 }

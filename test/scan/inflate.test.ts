@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import * as zlib from 'node:zlib'
 import { createGzip, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { defaultLimits, type Limits } from '../../lib/config.ts'
@@ -143,5 +144,49 @@ describe('inflating a layer', () => {
     }
     await expect(inflate(whole, defaultLimits, fail)).rejects.toBe(mine)
     expect(whole.destroyed).toBe(true)
+  })
+})
+
+/** Blocks of 128 KiB of one byte, four bytes each: what a chunk of a stream can hold most of. */
+function repeated(blocks: number): Buffer {
+  const block = Buffer.alloc(4)
+  block.writeUIntLE((131_072 << 3) | (1 << 1), 0, 3)
+  const last = Buffer.from(block)
+  last[0] = last[0]! | 1
+  const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 11 << 3])
+  return Buffer.concat([head, ...Array(blocks - 1).fill(block), last])
+}
+
+describe('a chunk that inflates to hundreds of megabytes', () => {
+  const limits = { ...defaultLimits, layerRatioMax: 1_000_000 }
+  const BLOCKS = 1_600
+  const bytes = BLOCKS * 131_072
+
+  test('lets everything else go on meanwhile', async () => {
+    let turns = 0
+    let done = false
+    const turn = () => {
+      turns++
+      if (!done) setImmediate(turn)
+    }
+    setImmediate(turn)
+    const source = Readable.from([repeated(BLOCKS)], { objectMode: false })
+    expect(await inflate(source, limits, () => {})).toMatchObject({ bytes })
+    done = true
+    // Once in 4 MiB.
+    expect(turns).toBeGreaterThanOrEqual(bytes / 4_194_304 - 1)
+  })
+
+  test.runIf(!('createZstdDecompress' in zlib))('ends with its source, not with the chunk', async () => {
+    let seen = 0
+    const source = new Readable({ read() {} })
+    source.push(repeated(BLOCKS))
+    const chunks = inflate(source, limits, (chunk) => {
+      if (seen === 0) setImmediate(() => source.destroy(new Error('stopped')))
+      seen += chunk.length
+    })
+    source.push(Buffer.alloc(262_144))
+    await expect(chunks).rejects.toThrow('stopped')
+    expect(seen).toBeLessThan(20_000_000)
   })
 })
