@@ -2,6 +2,7 @@
  * The minute tick: recovers dead leases, re-sends lost messages, hands over events. Stateless; two sweeps at once only
  * waste reads, because every change is a transition of the table with the state it expects.
  */
+import type { Json } from '../glossary.ts'
 import { apply } from './apply.ts'
 import { ending } from './ending.ts'
 import type { Environment } from './environment.ts'
@@ -69,27 +70,39 @@ async function openJobs(type: string, kind: OpenKind, all: boolean, env: Environ
   // What waits and is overdue is re-sent, all of it: more than twice what may be sent need not be read.
   const toSend = 2 * Math.ceil(limits.resendBatchMax / OPEN_SHARDS)
   const limit = all || kind === 'running' ? limits.sweepPageMax : Math.min(limits.sweepPageMax, toSend)
-  const pages = await Promise.all(
-    Array.from({ length: OPEN_SHARDS }, (_, shard) =>
-      store.query({
-        index: 'open',
-        pk: openJobsPartition(type, kind, shard),
-        ...(all ? {} : { to: `${stamp(clock.now())}~` }),
-        limit,
-      }),
-    ),
-  )
-  // The index may lag: what decides is the record itself, read consistently.
-  const items = await store.getMany(pages.flatMap((page) => page.items.map(({ pk, sk }) => ({ pk, sk }))))
-  return items.flatMap((item) => {
-    try {
-      return [jobOfItem(item)]
-    } catch (thrown) {
-      // Of a version we do not know: one such record must not keep all others from being recovered.
-      env.log.error('a record cannot be read and is passed over', { key: item.pk, reason: String(thrown) })
-      return []
+  const to = all ? {} : { to: `${stamp(clock.now())}~` }
+  const jobs: JobRecord[] = []
+  let shards: { pk: string; looked: number; cursor?: Json }[] = Array.from({ length: OPEN_SHARDS }, (_, shard) => ({
+    pk: openJobsPartition(type, kind, shard),
+    looked: 0,
+  }))
+  while (shards.length > 0) {
+    const pages = await Promise.all(
+      shards.map(({ pk, cursor }) =>
+        store.query({ index: 'open', pk, ...to, limit, ...(cursor === undefined ? {} : { cursor }) }),
+      ),
+    )
+    // The index may lag: what decides is the record itself, read consistently.
+    const items = await store.getMany(pages.flatMap((page) => page.items.map(({ pk, sk }) => ({ pk, sk }))))
+    const unreadable = new Set<string>()
+    for (const item of items) {
+      try {
+        jobs.push(jobOfItem(item))
+      } catch (thrown) {
+        // Of a version we do not know: one such record must not keep all others from being recovered.
+        env.log.error('a record cannot be read and is passed over', { key: item.pk, reason: String(thrown) })
+        unreadable.add(item.pk)
+      }
     }
-  })
+    // Nobody moves such a record on: where they stand in front, what is behind them is looked at as well.
+    shards = shards.flatMap(({ pk, looked }, index) => {
+      const { items: keys, cursor } = pages[index]!
+      const seen = looked + keys.length
+      const goesOn = cursor !== undefined && seen < limits.sweepPageMax && keys.some((key) => unreadable.has(key.pk))
+      return goesOn ? [{ pk, looked: seen, cursor }] : []
+    })
+  }
+  return jobs
 }
 
 /** A run whose lease is dead becomes retrying, or ends: stopped if that was asked, error if it was the last attempt. */

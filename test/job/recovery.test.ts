@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { stopJob } from '../../lib/job/control.ts'
+import { shardOf } from '../../lib/job/id.ts'
+import { OPEN_SHARDS } from '../../lib/job/keys.ts'
 import { readLog } from '../../lib/job/log.ts'
+import type { JobRecord } from '../../lib/job/record.ts'
 import { createWorld, START, succeed, TENANT, TIMEOUT_MS, type World } from './world.ts'
 
 /** A run that never comes back: what a killed worker looks like from outside. */
@@ -10,9 +13,6 @@ async function killWorker(world: World): Promise<void> {
   await world.clock.advance(0)
 }
 
-/** Past the end of the lease, where also the zombie's watcher has given up. */
-const afterLease = TIMEOUT_MS + 61_000
-
 describe('the sweep', () => {
   it('recovers a job whose worker died, within the lease and a minute, and counts the attempt (fault 8)', async () => {
     const world = createWorld()
@@ -20,15 +20,25 @@ describe('the sweep', () => {
     const job = await world.submitProbe()
     await killWorker(world)
     expect(await world.job(job.id)).toMatchObject({ status: 'running', lease: START + TIMEOUT_MS + 60_000 })
-    // Frozen with its function: nothing of it moves any more.
-    world.env.store.update = world.env.store.update.bind(world.env.store)
-    await world.clock.advance(afterLease)
-    const [seen] = [await world.job(job.id)]
-    expect(['running', 'retrying']).toContain(seen.status)
-    await world.sweep()
-    await world.clock.advance(20_000)
+    const counted: string[] = []
+    world.env.metrics = { count: (name) => void counted.push(name), measure: () => {}, flush: () => {} }
+    // Until the end of the lease nothing changes; the next tick, a minute later at most, recovers.
+    const { lease } = await world.job(job.id)
+    while (world.clock.now() <= lease!) {
+      expect(await world.sweep()).toMatchObject({ recovered: 0 })
+      expect(await world.job(job.id)).toMatchObject({ status: 'running', fence: 1 })
+      await world.clock.advance(60_000)
+    }
+    expect(world.clock.now()).toBeLessThanOrEqual(lease! + 60_000)
+    expect(await world.sweep()).toMatchObject({ recovered: 1, ended: 0, resent: 1 })
+    expect(counted).toContain('recovered')
+    expect(await world.job(job.id)).toMatchObject({ status: 'retrying', failures: 1, attempting: 0, fence: 1 })
+    const { dueAt } = await world.job(job.id)
+    expect(dueAt! - world.clock.now()).toBeLessThanOrEqual(world.env.limits.retryBaseSeconds * 1000)
+    // A queue delays by whole seconds.
+    await world.clock.advance(dueAt! - world.clock.now() + 1_000)
     await world.deliver()
-    expect(await world.job(job.id)).toMatchObject({ status: 'success' })
+    expect(await world.job(job.id)).toMatchObject({ status: 'success', failures: 1, fence: 2 })
   })
 
   it('does nothing to a running job whose lease is alive', async () => {
@@ -217,5 +227,24 @@ describe('a record that cannot be read', () => {
     await world.clock.advance(61_000)
     await world.sweep()
     expect(world.events.received.map((event) => event.subject)).toEqual([job.id])
+  })
+  it('does not keep the sweep from the others, also where many of them stand in front', async () => {
+    const world = createWorld({ limits: { resendBatchMax: 16 } })
+    // All in one shard; the sweep reads two of it at a time.
+    const jobs: JobRecord[] = []
+    for (let n = 0; jobs.length < 8; n++) {
+      const job = await world.submitProbe('app', `key-${n}`)
+      if (shardOf(job.id, OPEN_SHARDS) === 0) jobs.push(job)
+      else await stopJob(TENANT, job.id, world.env)
+      await world.clock.advance(1)
+    }
+    const last = jobs.at(-1)!
+    for (const { id } of jobs.slice(0, -1))
+      await world.env.store.update({ pk: `J#${TENANT}#${id}`, sk: '#' }, { set: { v: 99 } })
+    // Its message is lost, and others are in the queue.
+    await world.queue.receive('probe', { max: 10, waitSeconds: 0 })
+    await world.clock.advance(61_000)
+    expect(await world.sweep()).toMatchObject({ resent: 1 })
+    expect(await world.job(last.id)).toMatchObject({ sends: 2 })
   })
 })
