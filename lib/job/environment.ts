@@ -90,6 +90,6 @@ export interface Invocation {
   remainingMs(): number
   /** The function's whole time, for the share kept for handing over. */
   timeoutMs: number
-  /** Flags of executions as read in this invocation: one read for a whole batch of children. */
-  stopFlags: Map<string, Promise<Halt | undefined>>
+  /** Flags of executions as read in this invocation, and when: one read for a batch of quick children. */
+  stopFlags: Map<string, { at: number; halt: Promise<Halt | undefined> }>
 }

@@ -49,6 +49,8 @@ export async function work(
       ? await run(job, type, own, invocation)
       : { outcome: { kind: 'error', error: unknownType(job) }, progress: job.progress ?? noProgress() }
     const ms = env.clock.now() - startedAt
+    // Whatever its watcher saw, the next one of the batch is to see, too.
+    if (job.execution && finished.outcome.kind === 'stopped') invocation.stopFlags.delete(job.execution)
     await settle(job, finished, own, (after) => tellEnd(job, finished, after, ms, own))
     return 'acknowledge'
   } catch (thrown) {
@@ -126,16 +128,19 @@ async function claimJob(
   return await sendWhenDue(seen, env)
 }
 
-/** A child does not claim after its execution's flag, but for one whose batch looked before it. */
+/** A child does not claim after its execution's flag, but for one that comes within a stop poll of its batch's last look. */
 async function haltOfParent(
   tenant: string,
   id: string,
   env: Environment,
   invocation: Invocation,
 ): Promise<Halt | undefined> {
-  const known = invocation.stopFlags.get(id) ?? haltOf(env, tenant, id)
-  invocation.stopFlags.set(id, known)
-  return await known
+  const now = env.clock.now()
+  const known = invocation.stopFlags.get(id)
+  if (known && now - known.at < env.limits.stopPollMs) return await known.halt
+  const halt = haltOf(env, tenant, id)
+  invocation.stopFlags.set(id, { at: now, halt })
+  return await halt
 }
 
 async function takeOverDead(

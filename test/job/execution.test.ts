@@ -101,6 +101,27 @@ describe('an execution', () => {
     expect(await readExecution(TENANT, id, world.env)).toMatchObject({ status: 'stopped' })
   })
 
+  it.each([
+    ['long', 5_000, 1],
+    ['short', 500, 4],
+  ])('stops a batch of %s jobs within a stop poll: what follows does not start', async (_name, ms, more) => {
+    const world = createWorld({ registry: tagRegistry({ app: manyTags(10) }) })
+    let started = 0
+    const { id } = await start(world)
+    world.runs[0] = async () => {
+      started++
+      await world.clock.sleep(ms)
+      if (started === 2) await stopExecution(TENANT, id, world.env)
+      return await succeed()
+    }
+    await world.deliver('fan-out')
+    let over = false
+    void world.deliver('probe-bulk', { stopFlags: new Map() }).then(() => (over = true))
+    while (!over) await world.clock.advance(500)
+    expect(started).toBeLessThanOrEqual(2 + more)
+    expect(await counts(world, id)).toMatchObject({ total: 10, stopped: 10 - started })
+  })
+
   it('stops while it lists: no page is submitted after the flag', async () => {
     const world = createWorld({ registry: tagRegistry({ app: manyTags(10) }) })
     const { id } = await start(world)
