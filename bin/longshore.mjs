@@ -11,6 +11,10 @@ try {
   give(`the build failed${error.errors ? '' : `: ${error.stack}`}`)
 }
 
+// Whoever reads has read enough (head, less): as if by SIGPIPE, which is no success.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error) => process.exit(error.code === 'EPIPE' ? 141 : 3))
+
 const { main } = await import('../dist/local/command.mjs')
 process.exitCode = await main(process.argv.slice(2), {
   env: process.env,

@@ -116,6 +116,9 @@ export const inflated = (bytes: Buffer, bytesMax: number): string =>
  * `advisories-invalid` when a file is damaged.
  */
 export async function readEnrichment(directory: string, limits: Limits): Promise<Enrichment> {
+  // A mistyped folder must not read like one that holds nothing.
+  if (!existsSync(directory))
+    throw new LongshoreError('config-invalid', `There is no folder ${directory} (LONGSHORE_ENRICHMENT, --enrichment)`)
   const read = async <Key extends keyof Enrichment>({ key, names, parse }: EnrichmentFile<Key>) => {
     const path = names.map((name) => join(directory, name)).find((candidate) => existsSync(candidate))
     if (!path) return NO_ENRICHMENT[key]

@@ -12,7 +12,13 @@ import { dataBlobs, dataOption } from './data.ts'
 /** Where OSV publishes (https://google.github.io/osv.dev/data/). */
 const PUBLIC_BUCKET = 'https://osv-vulnerabilities.storage.googleapis.com'
 
-const placeOf = (text: string): string => (/^https?:\/\//.test(text) ? text : resolve(text))
+/** Throws `invalid-value` for an address that nothing here can ask. */
+function placeOf(text: string): string {
+  if (/^https?:\/\//.test(text)) return text
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
+    throw new LongshoreError('invalid-value', `${text} is neither a folder nor an https address`)
+  return resolve(text)
+}
 
 export const advisoriesUpdate = defineCommand({
   name: 'advisories update',

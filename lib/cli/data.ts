@@ -1,8 +1,10 @@
 /** The data folder of a command: the one a service on this machine uses, so that what one has read the other knows. */
+import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { diskBlobs } from '../blobs/disk.ts'
 import { openBlobs } from '../blobs/open.ts'
 import type { BlobStore } from '../blobs/port.ts'
+import { LongshoreError } from '../errors.ts'
 import type { Variables } from '../variables.ts'
 
 export const dataOption = {
@@ -11,8 +13,15 @@ export const dataOption = {
   help: 'The data folder; else LONGSHORE_DATA, else .longshore.',
 } as const
 
-/** With LONGSHORE_BLOBS the place of a deployed service, unless a folder is named. */
-export const dataBlobs = (folder: string | undefined, env: Variables): BlobStore =>
-  env.LONGSHORE_BLOBS && folder === undefined
-    ? openBlobs(env)
-    : diskBlobs(join(resolve(folder ?? env.LONGSHORE_DATA ?? '.longshore'), 'blobs'))
+/**
+ * With LONGSHORE_BLOBS the place of a deployed service, unless a folder is named. Throws `invalid-value` for what can be
+ * no folder.
+ */
+export function dataBlobs(folder: string | undefined, env: Variables): BlobStore {
+  if (env.LONGSHORE_BLOBS && folder === undefined) return openBlobs(env)
+  const path = resolve(folder ?? env.LONGSHORE_DATA ?? '.longshore')
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found && !found.isDirectory())
+    throw new LongshoreError('invalid-value', `${path} is a file; the data folder has to be a folder`)
+  return diskBlobs(join(path, 'blobs'))
+}

@@ -1,4 +1,7 @@
-/** The `longshore` command. Exit codes are those of lib/errors.ts: 0 done, 1 failed, 2 usage, 4 not found, 6 network. */
+/**
+ * The `longshore` command. Exit codes are those of lib/errors.ts: 0 done, 2 usage, 4 not found, 5 credentials, 6 registry
+ * or content. 1 is what a scan has found; what nobody foresaw must not look like it, and is 3.
+ */
 import { asLongshoreError, ERRORS, LongshoreError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { advisoriesUpdate } from './advisories-update.ts'
@@ -18,16 +21,34 @@ function find(args: readonly string[]): { command: Command; rest: string[] } | u
 }
 
 async function run(args: readonly string[], terminal: Terminal): Promise<number | undefined> {
-  if (args.length === 0 || isHelp(args[0])) return said(overviewOf(COMMANDS), terminal)
-  if (args[0] === '--version') return said(VERSION, terminal)
-  const found = find(args)
-  if (!found) {
-    const words = args.filter((word) => !word.startsWith('-')).slice(0, 2)
-    throw new LongshoreError('malformed-request', `There is no command "${words.join(' ')}"; see longshore --help`)
+  const [first = '--help', ...more] = args
+  if (isHelp(first)) {
+    const asked = find(more)
+    return said(asked ? helpOf(asked.command) : overviewOf(COMMANDS), terminal)
   }
+  if (first === '--version' || first === '-v' || first === 'version') return said(VERSION, terminal)
+  const found = find(args)
+  if (!found) throw new LongshoreError('malformed-request', unknownCommand(args))
   if (found.rest.some(isHelp)) return said(helpOf(found.command), terminal)
   return found.command.run(found.rest, terminal)
 }
+
+/** Names the commands: there are few, and one of them is meant. */
+function unknownCommand(args: readonly string[]): string {
+  const names = COMMANDS.map(({ name }) => name)
+  const words = args.filter((word) => !word.startsWith('-')).slice(0, 2)
+  const [first] = words
+  const see = 'see longshore --help'
+  if (first === undefined) return `'${args[0]}' is no command; the commands are ${names.join(', ')}; ${see}`
+  const longer = names.filter((name) => name.startsWith(`${first} `))
+  return longer.length > 0
+    ? `There is no command "${words.join(' ')}"; meant is perhaps longshore ${longer.join(' or longshore ')}; ${see}`
+    : `There is no command "${words.join(' ')}"; the commands are ${names.join(', ')}; ${see}`
+}
+
+/** Of a scan that has found something. */
+const FOUND = 1
+const UNFORESEEN = 3
 
 function said(text: string, terminal: Terminal): undefined {
   terminal.out(text)
@@ -40,6 +61,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
   } catch (thrown) {
     const error = asLongshoreError(thrown)
     terminal.err(`longshore: ${error.message}`)
-    return ERRORS[error.code].exit
+    const { exit } = ERRORS[error.code]
+    return exit === FOUND ? UNFORESEEN : exit
   }
 }

@@ -44,7 +44,17 @@ export function readInput(text: string, world: InputWorld): Promise<ReadSbom> {
   const colon = text.indexOf(':')
   const kind = text.slice(0, Math.max(0, colon))
   const input = Object.hasOwn(INPUTS, kind) ? INPUTS[kind] : undefined
-  return input ? input(text.slice(colon + 1), world) : fromRegistry(text, world)
+  if (input) return input(text.slice(colon + 1), world)
+  const looksLikePath = /^(?:\.{0,2}\/|~)|\.(?:tar|tgz|tar\.gz|json)$/.test(text)
+  if (looksLikePath) throw new LongshoreError('invalid-value', pathHint(text))
+  return fromRegistry(text, world)
+}
+
+/** Who names a file means a file: an image of that name would be looked for in a registry. */
+function pathHint(text: string): string {
+  const kinds = text.endsWith('.json') ? ['sbom'] : ['docker-archive', 'oci']
+  const found = statSync(text, { throwIfNoEntry: false }) ? 'is a path' : 'looks like a path'
+  return `${text} ${found}, not an image in a registry; write ${kinds.map((kind) => `${kind}:${text}`).join(' or ')}`
 }
 
 function readFile(file: string, { sbomFileBytesMax }: Limits): Buffer {

@@ -1,5 +1,6 @@
 /** `longshore scan`: one image, here and now. No service is needed; what was read before is not read again. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { readLimits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { SEVERITIES, type Severity } from '../glossary.ts'
@@ -52,7 +53,8 @@ export const scan = defineCommand({
     '',
     '--fail-on counts what no exception covers; with --fixable only what can be fixed. --severity changes what is shown,',
     'not what is counted. Unknown is worse than nothing only for --fail-on unknown.',
-    'Exit codes: 0 done, 1 found what --fail-on says, 2 usage, 4 no such image, 5 credentials, 6 registry or content.',
+    'Exit codes: 0 done, 1 found what --fail-on says, 2 usage, 3 not foreseen, 4 no such image, 5 credentials,',
+    '6 registry or content.',
   ],
   async run(given, { env, out, err }, operand) {
     const limits = readLimits(env)
@@ -63,13 +65,18 @@ export const scan = defineCommand({
     if (platform !== undefined && !PLATFORM_PATTERN.test(platform))
       throw new LongshoreError('invalid-value', `"${platform}" is not a platform; write linux/amd64 or the like`)
     // Read before anything is pulled: a mistake in a file is told at once.
-    const rules = [...(given['ignore-file'] ?? []), ...(given.vex ?? [])].flatMap(rulesOf)
+    const rules = [
+      ...(given['ignore-file'] ?? []).flatMap((file) => rulesOf(file, 'ignore-file')),
+      ...(given.vex ?? []).flatMap((file) => rulesOf(file, 'vex')),
+    ]
+    if (given.output !== undefined) checkOutput(given.output)
     const blobs = dataBlobs(given.data, env)
     const tell = given.quiet ? () => {} : err
 
     const { database, warning } = await chooseAdvisories(blobs, limits)
-    if (warning) err(`warning: ${warning}`)
     const { image, inventory } = await readInput(operand, { env, limits, blobs, platform, tell })
+    // Of what could not be read there is one sentence, and it is the last.
+    if (warning) err(`warning: ${warning}`)
     const built = await buildReport({ image, inventory, database, ownedJudged: limits.ownedPackagesJudged === 1 })
     const now = Date.now()
     const judged = tellAge(applyExceptions(built, rules, now), now, limits.advisoriesAgeDaysMax)
@@ -77,7 +84,7 @@ export const scan = defineCommand({
       selectFindings(judged, { fixable: given.fixable === true, ...(severity ? { severity } : {}) }),
     )
     if (given.output === undefined) out(text.replace(/\n$/, ''))
-    else writeFileSync(given.output, text)
+    else writeOutput(given.output, text)
     return failOn === undefined ? undefined : verdict(judged, failOn, given.fixable === true, err)
   },
 })
@@ -94,14 +101,39 @@ function severityOf(word: string): Severity {
   return severity
 }
 
-function rulesOf(file: string): ExceptionRule[] {
+function rulesOf(file: string, from: 'ignore-file' | 'vex'): ExceptionRule[] {
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (!found) throw new LongshoreError('invalid-value', `there is no file ${file} (--${from})`)
   let text: string
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
     throw new LongshoreError('invalid-value', `${file} cannot be read: ${(cause as Error).message}`, { cause })
   }
+  // Lines of any text would pass for ids to be ignored, and nobody would learn that the document was another.
+  if (from === 'vex' && !/^\s*\{/.test(text.replace(/^\ufeff/, '')))
+    throw new LongshoreError(
+      'invalid-value',
+      `${file} is neither OpenVEX nor CycloneDX; an ignore file is for --ignore-file`,
+    )
   return readExceptions(file, text)
+}
+
+/** Before a scan that may take minutes. */
+function checkOutput(file: string): void {
+  const folder = dirname(resolve(file))
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw new LongshoreError('invalid-value', `${file} cannot be written: there is no folder ${folder}`)
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
+    throw new LongshoreError('invalid-value', `${file} cannot be written: it is a folder`)
+}
+
+function writeOutput(file: string, text: string): void {
+  try {
+    writeFileSync(file, text)
+  } catch (cause) {
+    throw new LongshoreError('invalid-value', `${file} cannot be written: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** The exit code. A report that could not see everything proves nothing by being empty, and that is said. */

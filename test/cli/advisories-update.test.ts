@@ -58,6 +58,29 @@ describe('longshore advisories update', () => {
     expect(await longshore([...words, '--from', folder])).toMatchObject({ code: 2, out: '' })
   })
 
+  test('says what it reads, what each ecosystem has, what changed and what it built', async () => {
+    using world = dumps({ npm: dump(record('A', 'npm', 'a', '1')), Go: dump(record('G', 'Go', 'g', '1')) })
+    const words = ['advisories', 'update', '--from', world.directory, '--data', folder]
+    const first = await longshore(words)
+    const { revision } = await openAdvisories(diskBlobs(join(folder, 'blobs')))
+    world.write('npm', dump(record('A', 'npm', 'a', '2'), record('B', 'npm', 'b', '1')))
+    const { out, err } = await longshore(words)
+    expect(first.err.split('\n').slice(0, 3)).toEqual([
+      `reading ${world.directory}`,
+      'Go: 1 records read',
+      'npm: 1 records read',
+    ])
+    expect(err).toContain(`2 packages are told otherwise than by revision ${revision}`)
+    expect(out).toMatch(/^revision \S+: 3 records of 2 ecosystems$/)
+  })
+
+  test('refuses an enrichment folder that is not there, rather than build without', async () => {
+    using world = dumps({ npm: dump(record('A', 'npm', 'a', '1')) })
+    const words = ['advisories', 'update', '--from', world.directory, '--data', folder, '--quiet']
+    const { code, err } = await longshore([...words, '--enrichment', '/none'])
+    expect([code, err]).toEqual([2, 'longshore: There is no folder /none (LONGSHORE_ENRICHMENT, --enrichment)'])
+  })
+
   test('that fails leaves the revision before, says why and ends with the code of the error', async () => {
     using world = dumps({ npm: dump(record('A', 'npm', 'a', '1')) })
     const words = ['advisories', 'update', '--from', world.directory, '--data', folder]
@@ -73,10 +96,14 @@ describe('longshore advisories update', () => {
 
 describe('arguments', () => {
   test.each<[string[], RegExp]>([
-    [['frobnicate'], /There is no command "frobnicate"/],
-    [['advisories'], /There is no command "advisories"/],
-    [['advisories', 'delete', 'x'], /There is no command "advisories delete"/],
-    [['--nonsense'], /There is no command/],
+    [
+      ['frobnicate'],
+      /There is no command "frobnicate"; the commands are scan, advisories update; see longshore --help$/,
+    ],
+    [['advisories'], /There is no command "advisories"; meant is perhaps longshore advisories update;/],
+    [['advisories', 'delete', 'x'], /There is no command "advisories delete"; meant is perhaps/],
+    [['--nonsense'], /'--nonsense' is no command; the commands are scan, advisories update;/],
+    [['advisories', 'update', '--from', 'ftp://x'], /ftp:\/\/x is neither a folder nor an https address/],
     [['advisories', 'update', '--form', 'x'], /Unknown option '--form'; see longshore advisories update --help/],
     [['advisories', 'update', '--from'], /'--from.*' argument missing/],
     [['advisories', 'update', '--from='], /'--from' needs a value/],
@@ -89,10 +116,17 @@ describe('arguments', () => {
     expect(err.split('\n')).toHaveLength(1)
   })
 
-  test.each([[[]], [['--help']], [['help']]])('%j lists the commands', async (words) => {
-    const { code, out } = await longshore(words)
-    expect([code, out.includes('advisories update')]).toEqual([0, true])
+  test('help about a command says what it takes', async () => {
+    expect((await longshore(['help', 'scan'])).out).toBe((await longshore(['scan', '--help'])).out)
   })
+
+  test.each([[[]], [['--help']], [['-h']], [['help']], [['help', 'nothing']]])(
+    '%j lists the commands',
+    async (words) => {
+      const { code, out } = await longshore(words)
+      expect([code, out.includes('advisories update')]).toEqual([0, true])
+    },
+  )
 
   test('every option stands in the help of its command', async () => {
     const { code, out } = await longshore(['advisories', 'update', '--help'])
@@ -110,6 +144,6 @@ describe('arguments', () => {
   })
 
   test('--version is that of the package', async () => {
-    expect((await longshore(['--version'])).out).toMatch(/^\d+\.\d+\.\d+$/)
+    for (const word of ['--version', '-v', 'version']) expect((await longshore([word])).out).toMatch(/^\d+\.\d+\.\d+$/)
   })
 })

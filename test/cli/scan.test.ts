@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { main } from '../../lib/cli/main.ts'
@@ -71,7 +71,7 @@ describe('longshore scan', () => {
     await seedDemo(registry.host)
     const first = await scan(`${registry.host}/demo/shop:1.0`)
     expect([first.code, first.report.findings.length > 30, first.report.coverage]).toEqual([0, true, 'full'])
-    expect(first.err).toMatch(/^warning: judged by the bundled demo advisories only/)
+    expect(first.err).toMatch(/^warning: judged by the bundled demo advisories only/m)
 
     const requests = registry.requests.length
     const again = await scan(`${registry.host}/demo/shop:1.0`)
@@ -161,7 +161,7 @@ describe('longshore scan', () => {
     expect([code, report.findings, report.suppressed?.length]).toEqual([0, [], 2])
     const broken = where.write('broken.json', '{')
     expect((await scan(saved, '--vex', vex, '--vex', broken)).code).toBe(2)
-    expect((await scan(saved, '--vex', join(where.path, 'none'))).err).toMatch(/none cannot be read/)
+    expect((await scan(saved, '--vex', join(where.path, 'none'))).err).toMatch(/there is no file \S*none \(--vex\)$/)
   })
 
   test('warns when it is asked to fail on findings but could not see everything', async () => {
@@ -183,6 +183,18 @@ describe('longshore scan', () => {
   test.each<[string[], number, RegExp]>([
     [[], 2, /Something is missing: name one IMAGE/],
     [['a', 'b'], 2, /'b' is one too many/],
+    [['./none.tar'], 2, /looks like a path, not an image .*write docker-archive:\.\/none\.tar or oci:\.\/none\.tar$/],
+    [['bom.cdx.json'], 2, /looks like a path.*write sbom:bom\.cdx\.json$/],
+    [[import.meta.dirname], 2, /is a path, not an image/],
+    [['UPPER/Case:1'], 2, /has capital letters/],
+    [['a/b:1', '--output', '/none/report'], 2, /\/none\/report cannot be written: there is no folder \/none$/],
+    [['a/b:1', '--output', '/'], 2, /it is a folder$/],
+    [['a/b:1', '--ignore-file', '/none'], 2, /there is no file \/none \(--ignore-file\)$/],
+    [
+      ['a/b:1', '--vex', import.meta.filename],
+      2,
+      /is neither OpenVEX nor CycloneDX; an ignore file is for --ignore-file$/,
+    ],
     [['sbom:/none.json'], 2, /there is no file \/none.json/],
     [['oci:/none'], 2, /there is no file or folder \/none/],
     [['https://a/b:1'], 2, /starts with a scheme/],
@@ -195,6 +207,35 @@ describe('longshore scan', () => {
     const answer = await world({ LONGSHORE_REGISTRY_RETRIES_MAX: '0' }).scan(...words)
     expect([answer.code, answer.out]).toEqual([code, ''])
     expect(answer.err).toMatch(sentence)
+    expect(answer.err.split('\n')).toHaveLength(1)
+    expect(answer.err).toMatch(/^longshore: /)
+  })
+
+  test('of an image that is not there ends with 4, of a registry that is not there with 6', async () => {
+    const registry = await startRegistry()
+    const { host } = registry
+    const gone = await world().scan(`${host}/team/app:1`)
+    expect([gone.code, gone.err]).toEqual([4, expect.stringMatching(/^longshore: \S+\/team\/app:1 .*$/)])
+    await registry.close()
+    const down = await world({ LONGSHORE_REGISTRY_RETRIES_MAX: '0' }).scan(`${host}/team/app:1`)
+    expect([down.code, down.err]).toEqual([6, expect.stringMatching(/^longshore: \S+ refused the connection/)])
+  })
+
+  test('that fails as nobody foresaw does not end as one that has found something', async () => {
+    const { where, data, scan } = world()
+    mkdirSync(join(data, 'blobs/advisories+/current.json'), { recursive: true })
+    const sbom = where.write('a.json', JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.5', components: [] }))
+    expect((await scan(`sbom:${sbom}`, '--fail-on', 'low')).code).toBe(3)
+  })
+
+  test('names a data folder that is a file', async () => {
+    const err: string[] = []
+    const code = await main(['scan', 'sbom:x.json', '--data', import.meta.filename], {
+      env: {},
+      out: () => {},
+      err: (line) => err.push(line),
+    })
+    expect([code, err]).toEqual([2, [expect.stringContaining('is a file; the data folder has to be a folder')]])
   })
 
   test('writes the report into a file when asked to', async () => {
