@@ -89,14 +89,21 @@ function frame(block: Buffer): Buffer {
   return body
 }
 
-/** Plain, made while it is read: entries with a path each, with a byte of content or none. */
+/** Plain, made while it is read: entries with a path each, all of one length, with a byte of content or none. */
 function entries(count: number, pathOf: (i: number) => string, content: string): HostileLayer {
-  const one =
-    content === '' ? Buffer.alloc(0) : Buffer.concat([Buffer.from(content), Buffer.alloc(512 - content.length)])
+  const length = pathOf(0).length
+  const one = Buffer.concat([header('', content.length), content === '' ? Buffer.alloc(0) : body(content)])
+  const sum = one.subarray(0, 512).reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 32 : byte), 0)
+  // A thousand at once: only paths and checksums differ, and to make them anew costs more than to read them.
   const lotOf = (from: number) => {
-    const blocks: Buffer[] = []
-    for (let i = from; i < Math.min(count, from + 1_000); i++) blocks.push(header(pathOf(i), content.length), one)
-    return Buffer.concat(blocks)
+    const lot = Buffer.concat(Array.from({ length: Math.min(1_000, count - from) }, () => one))
+    for (let at = 0, i = from; at < lot.length; at += one.length, i++) {
+      lot.latin1Write(pathOf(i), at)
+      let checksum = sum
+      for (let k = at; k < at + length; k++) checksum += lot[k]!
+      lot.latin1Write(`${checksum.toString(8).padStart(6, '0')}\0 `, at + 148)
+    }
+    return lot
   }
   const plain = function* () {
     for (let from = 0; from < count; from += 1_000) yield lotOf(from)
