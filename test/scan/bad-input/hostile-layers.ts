@@ -98,10 +98,10 @@ function entries(count: number, pathOf: (i: number) => string, content: string):
   const lotOf = (from: number) => {
     const lot = Buffer.concat(Array.from({ length: Math.min(1_000, count - from) }, () => one))
     for (let at = 0, i = from; at < lot.length; at += one.length, i++) {
-      lot.latin1Write(pathOf(i), at)
+      lot.write(pathOf(i), at, 'latin1')
       let checksum = sum
       for (let k = at; k < at + length; k++) checksum += lot[k]!
-      lot.latin1Write(`${checksum.toString(8).padStart(6, '0')}\0 `, at + 148)
+      lot.write(`${checksum.toString(8).padStart(6, '0')}\0 `, at + 148, 'latin1')
     }
     return lot
   }
