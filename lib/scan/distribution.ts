@@ -101,15 +101,15 @@ const DISTRIBUTIONS: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['sle_hpc', suse],
   ['opensuse-leap', released('rpm', 'openSUSE:Leap ', /^(\d+\.\d+)$/)],
   ['opensuse-tumbleweed', rolling('rpm', 'openSUSE:Tumbleweed')],
-  ['photon', released('rpm', 'Photon OS:', WHOLE)],
   ['mageia', released('rpm', 'Mageia:', WHOLE)],
   ['azurelinux', azure],
   ['mariner', azure],
-  // OSV has no data of these; the names are what a revision built from somebody's own records would say.
+  // OSV has no data of these; the names are what a revision built from a trivy.db or somebody's own records says.
   ['centos', released('rpm', 'CentOS:', MAJOR)],
   ['ol', released('rpm', 'Oracle Linux:', MAJOR)],
   ['fedora', released('rpm', 'Fedora:', WHOLE)],
   ['amzn', amazon],
+  ['photon', released('rpm', 'Photon OS:', WHOLE)],
 ])
 
 /** The distribution's ecosystems, or the sentence that says why there are none. */
