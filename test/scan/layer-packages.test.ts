@@ -65,6 +65,19 @@ describe('language packages owned by an OS package', () => {
     expect(await seen(list, ...files)).toEqual(judged)
   })
 
+  test.each(['opt/x', 'usr/local/x', 'srv/x', 'app', 'home/me', 'root'])(
+    'are judged in /%s, where no distribution puts anything, whatever a list says',
+    async (place) => {
+      const path = `${place}/node_modules/left/package.json`
+      const lines = await seen(
+        [path, '{"name":"left","version":"1.0.0"}'],
+        ['var/lib/dpkg/info/python3-six.list', `/${path}\n`],
+        status(DEBIAN),
+      )
+      expect(lines).toContain(`npm left ${path}`)
+    },
+  )
+
   test('are known by the checksums of distroless images', async () => {
     const sums: File = ['var/lib/dpkg/status.d/python3-six.md5sums', `${'0a'.repeat(16)}  ${SITE}/six-1.0.egg-info\n`]
     const single: File = ['var/lib/dpkg/status.d/python3-six', stanza(DEBIAN)]

@@ -11,6 +11,9 @@ const LANGUAGES = ANALYZERS.filter(({ kind }) => !OS_KINDS.has(kind))
 /** Programs seldom have an extension and never stand there. */
 const NO_PROGRAM = /^(?:usr\/share|usr\/include|etc|var)\/|\.[^/]*$/
 
+/** Where distributions put files (hier(7)); `/opt`, `/usr/local`, `/srv` and the homes are left to others. */
+const SYSTEM = /^(?:usr\/(?!local\/)|bin\/|sbin\/|lib[^/]*\/|etc\/|var\/)/
+
 /** Paths of one layer that are looked at; a workstation has 500,000. */
 const PATHS_MAX = 2_000_000
 
@@ -41,6 +44,7 @@ export class OwnedPaths {
   #kept(told: string): string | undefined {
     if (this.#pathsLeft-- <= 0) return undefined
     const path = plain(told)
+    if (!SYSTEM.test(path)) return undefined
     if (NO_PROGRAM.test(path) && !LANGUAGES.some((analyzer) => analyzer.wants(path))) return undefined
     this.#bytesLeft -= path.length + 64
     return this.#bytesLeft >= 0 ? path : undefined

@@ -31,10 +31,11 @@ const DEB_MAINTAINER = /@(?:[a-z\d-]+\.)*(?:debian\.(?:org|net)|ubuntu\.com|cano
 
 /**
  * What archives beside the distribution's put into versions, often keeping Debian's maintainer: releases by their names
- * (`~bookworm`, `+jammy1`; the distributions use numbers), apt.postgresql.org, sury.org, personal archives.
+ * (`~bookworm`, `+jammy1`; the distributions use numbers), apt.postgresql.org, sury.org, personal archives, and a name in
+ * the revision (`1nodesource1`) that is not Ubuntu's.
  */
 const DEB_ELSEWHERE =
-  /pgdg|gbp[\da-f]{6}|ppa|[~+.-](?:buster|bullseye|bookworm|trixie|forky|xenial|bionic|focal|jammy|noble|questing)/i
+  /pgdg|gbp[\da-f]{6}|ppa|[~+.-](?:buster|bullseye|bookworm|trixie|forky|xenial|bionic|focal|jammy|noble|questing)|-[\d.]+(?!ubuntu|build|cross)[a-z]{3,}/i
 
 /**
  * Of a stanza's fields. Without a maintainer it was cut down by whoever made the image: every tool that builds packages

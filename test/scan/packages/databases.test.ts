@@ -146,6 +146,8 @@ test.each<[what: string, fields: string, owned: boolean]>([
     'Maintainer: PHP <team+pkg-php@tracker.debian.org>\nVersion: 8.2.7-1+0~20230610.48+debian12~1.gbpd3ad5d',
     false,
   ],
+  ['an archive that puts its name into the revision', 'Version: 18.0.0-1nodesource1', false],
+  ['Ubuntu, whose name in the revision is its own', 'Version: 18.0.0-1ubuntu1', true],
   ['another origin', 'Origin: LP-PPA-deadsnakes\nMaintainer: X <x@debian.org>\nVersion: 1-1', false],
 ])("the files of a package by %s are the distribution's: %#", (_, fields, owned) => {
   const list = ['info/a', 'info/a:amd64']
