@@ -80,29 +80,34 @@ export interface EnrichmentFile<Key extends keyof Enrichment = keyof Enrichment>
   parse(text: string, where: string): Enrichment[Key]
 }
 
-const named = (folder: string, name: string): string[] => [`${folder}/${name}`, name]
-const csvNamed = (folder: string, name: string): string[] => [
-  ...named(folder, `${name}.csv.gz`),
-  ...named(folder, `${name}.csv`),
-]
-
+/** Plain literals only: what is computed here would stand in the bundle of every worker. */
 export const ENRICHMENT_FILES: { [Key in keyof Enrichment]: EnrichmentFile<Key> } = {
   severities: {
     key: 'severities',
     what: 'the list of CVSS vectors',
-    names: csvNamed('severity', 'cve-cvss-vulnrichment'),
+    names: [
+      'severity/cve-cvss-vulnrichment.csv.gz',
+      'cve-cvss-vulnrichment.csv.gz',
+      'severity/cve-cvss-vulnrichment.csv',
+      'cve-cvss-vulnrichment.csv',
+    ],
     parse: readSeverities,
   },
   kev: {
     key: 'kev',
     what: 'the KEV catalogue',
-    names: named('kev', 'known_exploited_vulnerabilities.json'),
+    names: ['kev/known_exploited_vulnerabilities.json', 'known_exploited_vulnerabilities.json'],
     parse: readKev,
   },
   epss: {
     key: 'epss',
     what: 'the list of EPSS scores',
-    names: csvNamed('epss', 'epss_scores-current'),
+    names: [
+      'epss/epss_scores-current.csv.gz',
+      'epss_scores-current.csv.gz',
+      'epss/epss_scores-current.csv',
+      'epss_scores-current.csv',
+    ],
     parse: readEpss,
   },
 }

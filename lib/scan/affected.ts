@@ -1,5 +1,6 @@
 /** Whether a version is affected by an OSV record, and what fixes it (the evaluation of the OSV schema). */
-import { type AdvisoryMatch, type Comparison, type OsvEvent, readComparison } from '../advisories/index.ts'
+import { readComparison } from '../advisories/constraints.ts'
+import type { AdvisoryMatch, Comparison, OsvEvent } from '../advisories/index.ts'
 import { type Comparator, compareSemver } from './versions/index.ts'
 
 export interface Affected {
