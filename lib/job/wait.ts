@@ -41,3 +41,12 @@ export function delayFor(now: number, dueAt: number | undefined): number | undef
   const seconds = Math.max(0, Math.ceil(((dueAt ?? now) - now) / 1000))
   return seconds > QUEUE_DELAY_MAX_SECONDS ? undefined : seconds
 }
+
+/**
+ * How long a message waits for a store that throttles or is down: about half of what the job has waited already, so that
+ * the messages grow with the logarithm of that; spread, so that a batch does not come back at one instant.
+ */
+export function parkSeconds(waitedMs: number, random: Random): number {
+  const half = Math.min(QUEUE_DELAY_MAX_SECONDS, Math.max(10, waitedMs / 2_000))
+  return Math.ceil(half * (0.75 + random.next() / 4))
+}

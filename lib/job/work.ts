@@ -18,9 +18,9 @@ import { settle } from './settle.ts'
 import { envOfRun, tellEnd, tellStart } from './tell.ts'
 import * as transitions from './transitions.ts'
 import { leaseIsDead } from './transitions.ts'
-import { delayFor } from './wait.ts'
+import { delayFor, parkSeconds } from './wait.ts'
 
-/** `acknowledge`: the message has done its work. `return`: the store is down or the job is unknown; let it come again. */
+/** `acknowledge`: the message has done its work. `return`: store and queue are down or the job is unknown; let it come again. */
 export type Verdict = 'acknowledge' | 'return'
 
 /** One message, whole. Never throws. */
@@ -64,6 +64,21 @@ export async function work(
   }
 }
 
+const isOfStore = ({ code }: LongshoreError): boolean => code === 'store-throttled' || code === 'store-unavailable'
+
+/**
+ * A store that throttles or is down says nothing about the job: returned, its message would burn a receive each time, until
+ * it counted as poison. So another takes its place, later the longer the job waits already.
+ */
+async function park(place: JobPlace, error: LongshoreError, env: Environment): Promise<Verdict> {
+  const delay = parkSeconds(env.clock.now() - place.createdAt, env.random)
+  const lane = place.execution ? 'bulk' : 'interactive'
+  await env.queue.send(queueOf(place.type, lane), [messageOf(place, delay)])
+  const { id: jobId, type } = place
+  env.log.warn('a message is put off: the store does not answer', { jobId, type, delay, reason: error.message })
+  return 'acknowledge'
+}
+
 /** Request id and message id in 16 characters, 96 bits: it stands in the record twice. */
 const claimToken = (requestId: string, messageId: string): string =>
   createHash('sha256').update(`${requestId}:${messageId}`).digest('base64url').slice(0, 16)
@@ -98,7 +113,14 @@ async function claimJob(
     now: clock.now(),
     lease: clock.now() + invocation.remainingMs() + limits.leaseMarginSeconds * 1000,
   })
-  const halt = place.execution && (await haltOfParent(place.tenant, place.execution, env, invocation))
+  /** What the store fails at is no end of the message. */
+  const failed = (thrown: unknown): LongshoreError => {
+    const error = asLongshoreError(thrown)
+    if (!isOfStore(error)) throw thrown
+    return error
+  }
+  const halt = place.execution && (await haltOfParent(place.tenant, place.execution, env, invocation).catch(failed))
+  if (halt instanceof LongshoreError) return await park(place, halt, env)
   if (halt) {
     const error = { ...HALTED[halt] }
     const end =
@@ -108,8 +130,11 @@ async function claimJob(
     await apply(store, place, end)
     return 'acknowledge'
   }
-  const claimed = await apply(store, place, transitions.claim(place, by()))
-  if (claimed) return claimed
+  const claimed = await apply(store, place, transitions.claim(place, by())).catch(failed)
+  const failure = claimed instanceof LongshoreError ? claimed : undefined
+  if (claimed && !(claimed instanceof LongshoreError)) return claimed
+  // What was throttled was not written; of another failure that is not known, and the record tells.
+  if (failure?.kind === 'throttled') return await park(place, failure, env)
 
   const seen = await readJob(store, place.tenant, place.id, clock.now())
   if (!seen) {
@@ -123,6 +148,7 @@ async function claimJob(
   }
   // A request that was retried after it had been applied: the write was ours.
   if (seen.status === 'running' && seen.claim === token) return seen
+  if (failure) return await park(place, failure, env)
   if (isTerminal(seen.status)) return 'acknowledge'
   if (seen.status === 'running') return await takeOverDead(seen, by(), env)
   return await sendWhenDue(seen, env)

@@ -6,9 +6,10 @@ import { LongshoreError } from '../../lib/errors.ts'
 import { stopJob } from '../../lib/job/control.ts'
 import { readLog } from '../../lib/job/log.ts'
 import { messageOf } from '../../lib/job/message.ts'
+import { parkSeconds } from '../../lib/job/wait.ts'
 import { work } from '../../lib/job/work.ts'
 import type { Store } from '../../lib/store/port.ts'
-import { createWorld, succeed, TENANT, TIMEOUT_MS } from './world.ts'
+import { createWorld, seededRandom, succeed, TENANT, TIMEOUT_MS } from './world.ts'
 
 describe('a message', () => {
   it('that comes again after the end changes nothing and starts nothing (faults 6, 40)', async () => {
@@ -91,25 +92,54 @@ describe('a batch', () => {
 })
 
 describe('a store that throttles', () => {
-  it('lets the message come again and counts no attempt (fault 21)', async () => {
-    let throttled = 2
+  const downFor = (calls: number, code: 'store-throttled' | 'store-unavailable') => {
+    const state = { calls }
     const world = createWorld({
       store: (inner): Store => ({
         ...inner,
         update: (...args) =>
-          throttled-- > 0
-            ? Promise.reject(new LongshoreError('store-throttled', 'too fast', { retryAfterMs: 1_000 }))
-            : inner.update(...args),
+          state.calls-- > 0 ? Promise.reject(new LongshoreError(code, 'too fast')) : inner.update(...args),
       }),
     })
+    return world
+  }
+
+  it.each(['store-throttled', 'store-unavailable'] as const)(
+    'lets the message come again and counts no attempt (fault 21), nor a receive: twenty times %s are no poison',
+    async (code) => {
+      const world = downFor(20, code)
+      const job = await world.submitProbe()
+      let messages = 0
+      for (; messages < 20; messages++) {
+        const [message] = await world.queue.receive('probe', { max: 1, waitSeconds: 0 })
+        expect(message).toMatchObject({ receiveCount: 1 })
+        await world.queue.giveBack('probe', message!.receipt, 0)
+        expect(await world.deliver()).toEqual(['acknowledge'])
+        expect(await world.job(job.id)).toMatchObject({ status: 'pending', failures: 0, attempting: 0, fence: 0 })
+        await world.clock.advance(900_000)
+      }
+      await world.deliver()
+      expect(await world.job(job.id)).toMatchObject({ status: 'success', failures: 0, fence: 1 })
+    },
+  )
+
+  it('is asked again soon at first, then ever more seldom', () => {
+    const random = { ...seededRandom(1), next: () => 0.999 }
+    expect([0, 60_000, 600_000, 86_400_000].map((ms) => parkSeconds(ms, random))).toEqual([10, 30, 300, 900])
+  })
+
+  it('gives the message back when the queue cannot take another', async () => {
+    const world = downFor(1, 'store-throttled')
     const job = await world.submitProbe()
+    const { send } = world.queue
+    world.env.queue.send = async () => {
+      throw new LongshoreError('queue-unavailable', 'down')
+    }
     expect(await world.deliver()).toEqual(['return'])
-    expect(await world.job(job.id)).toMatchObject({ status: 'pending', failures: 0, attempting: 0, fence: 0 })
+    world.env.queue.send = send
     await world.clock.advance(1_800_000)
     await world.deliver()
-    await world.clock.advance(1_800_000)
-    await world.deliver()
-    expect(await world.job(job.id)).toMatchObject({ status: 'success', failures: 0 })
+    expect(await world.job(job.id)).toMatchObject({ status: 'success' })
   })
 })
 

@@ -251,8 +251,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'the stop of an execution is not looked at',
     'lib/job/work.ts',
-    'const halt = place.execution && (await haltOfParent(place.tenant, place.execution, env, invocation))',
-    "const halt = place.execution && ((await haltOfParent(place.tenant, place.execution, env, invocation)), 'stop') && undefined",
+    'const halt = place.execution && (await haltOfParent(place.tenant, place.execution, env, invocation).catch(failed))',
+    'const halt = place.execution && ((await haltOfParent(place.tenant, place.execution, env, invocation)) as never) && undefined',
     270,
   ),
   // Submit, stop, retry.
