@@ -69,7 +69,8 @@ const versionOnly = {
 
 /**
  * Parts of the SDK that our calls never reach, each with what is left of it: endpoint discovery (of DAX and Timestream; it
- * brings a cache library), event streams (of S3 Select), and hashes in JavaScript for machines without node:crypto.
+ * brings a cache library), event streams (of S3 Select), the rate limiter of the adaptive retry mode (then as in the standard
+ * one), and hashes in JavaScript for machines without node:crypto.
  */
 const NEVER_USED = [
   [
@@ -83,6 +84,10 @@ const NEVER_USED = [
     `export const resolveEventStreamSerdeConfig = (input) => input
      export const eventStreamSerdeProvider = () => { throw new Error('event streams are not bundled') }
      export const EventStreamSerde = eventStreamSerdeProvider`,
+  ],
+  [
+    /[\\/]DefaultRateLimiter\.js$/,
+    'export class DefaultRateLimiter { async getSendToken() {} updateClientSendingRate() {} }',
   ],
   [/[\\/]Sha256Js\.js$/, 'export const Sha256Js = undefined'],
   [/[\\/]Sha1Js\.js$/, 'export const Sha1Js = undefined'],
@@ -123,6 +128,18 @@ const limitsWithoutReasons = {
     build.onLoad({ filter: /[\\/]lib[\\/]limits[\\/][a-z]+\.ts$/ }, async ({ path }) => {
       const source = await readFile(path, 'utf8')
       const contents = source.replace(/,\s*(?:'[^'\n]*'|"[^"\n]*"),?\s*\),\n/g, ", ''),\n")
+      return { contents, loader: 'ts' }
+    })
+  },
+}
+
+/** Titles of errors stand in the API's problem documents and nowhere else. */
+const errorsWithoutTitles = {
+  name: 'errors-without-titles',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]lib[\\/]errors\.ts$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      const contents = source.replace(/(\brow\('\w+', \d+, \d+, )(?:'[^'\n]*'|"[^"\n]*")\)/g, "$1'')")
       return { contents, loader: 'ts' }
     })
   },
@@ -169,6 +186,7 @@ export async function build({ local = true } = {}) {
     forCloud(
       functions.filter((name) => !isApi(name)),
       noJsonSchema,
+      errorsWithoutTitles,
     ),
     local &&
       esbuild({
