@@ -57,7 +57,7 @@ test(
     const outcome = await read('ten GB of zeros in ten MB of gzip', { scale: IS_BIG ? 1 : 0.1 })
     expect(outcome.plainBytes / outcome.packedBytes).toBeGreaterThan(900)
     expect(outcome).toMatchObject({ packages: ['last'], bytes: outcome.plainBytes, entries: 2 })
-    expect(outcome.grownMiB).toBeLessThan(64)
+    expect(outcome.grownMiB).toBeLessThan(128)
   },
   ENDS_MS,
 )
@@ -70,7 +70,7 @@ test(
       limits: { layerInflatedBytesMax: 100 * MIB },
     })
     expect(outcome).toMatchObject({ code: 'layer-too-large', packages: [] })
-    expect(outcome.grownMiB).toBeLessThan(64)
+    expect(outcome.grownMiB).toBeLessThan(128)
   },
   ENDS_MS,
 )
@@ -80,7 +80,7 @@ test.each<[LayerName]>([['a million gzip members'], ['a million zstd frames']])(
   async (name) => {
     const outcome = await read(name)
     expect(outcome).toMatchObject({ bytes: outcome.plainBytes, entries: 1_000_000 * SCALE, gaps: expect.any(Array) })
-    expect(outcome.grownMiB).toBeLessThan(64)
+    expect(outcome.grownMiB).toBeLessThan(128)
   },
   ENDS_MS,
 )
@@ -91,7 +91,7 @@ test(
     const outcome = await read('ten million entries')
     expect(outcome.entries).toBe(10_000_000 * SCALE)
     expect(outcome.inventoryBytes).toBeLessThan(1_024)
-    expect(outcome.grownMiB).toBeLessThan(64)
+    expect(outcome.grownMiB).toBeLessThan(128)
   },
   ENDS_MS,
 )
