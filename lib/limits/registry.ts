@@ -20,6 +20,12 @@ export const REGISTRY_LIMITS = {
     900_000,
     'A body that stands still that long will not move again; a Lambda is billed while it waits.',
   ),
+  registryBytesPerSecondMin: limit(
+    1_024,
+    0,
+    1_000_000_000,
+    'Of a body, over each registryIdleTimeoutMs in which we wait for it: who sends less holds a worker and calls it progress.',
+  ),
   resolveTimeoutMs: limit(
     5_000,
     100,

@@ -48,3 +48,10 @@ export function bodyError(error: Error, what: string): Error {
     return new LongshoreError('connection-cut', `The connection was cut in the middle of ${what}`, { cause: error })
   return error
 }
+
+/** A body that comes too slowly comes no faster when it is asked for again: whoever repeats cut bodies leaves these. */
+class TooSlow extends LongshoreError {}
+
+export const tooSlow = (message: string): LongshoreError => new TooSlow('registry-timeout', message)
+
+export const isTooSlow = (error: unknown): boolean => error instanceof TooSlow

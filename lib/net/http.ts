@@ -12,7 +12,7 @@ import { LongshoreError } from '../errors.ts'
 import { onAbort } from './abort.ts'
 import { addressKind } from './address.ts'
 import { pump } from './body.ts'
-import { abortReason, connectError } from './failure.ts'
+import { abortReason, connectError, tooSlow } from './failure.ts'
 import { checkAddress, checkLiteralHost, guardedLookup, type Resolver, systemResolver } from './guard.ts'
 
 export interface HttpOptions {
@@ -178,7 +178,7 @@ export class Http {
           if (body && 'stream' in body) body.stream.destroy()
           incoming.once('close', () => outgoing.destroy())
         }
-        watchBody(incoming, limits.registryIdleTimeoutMs, url.host, signal)
+        watchBody(incoming, limits, url.host, signal)
         resolve(answer)
       })
 
@@ -219,16 +219,22 @@ class StaleSocket extends Error {
 
 const isReset = (error: Error): boolean => 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
 
-/** Ends a response that stands still while we want to read it, and one whose caller aborted. */
-function watchBody(body: IncomingMessage, idleMs: number, host: string, signal: AbortSignal | undefined): void {
-  let seen = -1
+/** Ends a response that stands still or drips while we want to read it, and one whose caller aborted. */
+function watchBody(body: IncomingMessage, limits: Limits, host: string, signal: AbortSignal | undefined): void {
+  const { registryIdleTimeoutMs: idleMs, registryBytesPerSecondMin } = limits
+  const bytesMin = Math.max(1, (registryBytesPerSecondMin * idleMs) / 1000)
+  let seen = body.socket.bytesRead
+  // A body that does not flow is our own slowness (the other side of a copy), not the registry's.
+  let waitedForUs = false
+  body.on('pause', () => (waitedForUs = true))
   // Looks once per period instead of at every chunk; the socket's own timeout belongs to the agent (Keep-Alive hint).
   const timer = setInterval(() => {
     const { bytesRead } = body.socket
-    // A body that does not flow is our own slowness (the other side of a copy), not the registry's.
-    if (bytesRead === seen && body.readableFlowing)
-      body.destroy(new LongshoreError('registry-timeout', `${host} sent nothing of the body for ${idleMs} ms`))
+    const bytes = bytesRead - seen
+    if (body.readableFlowing && (bytes === 0 || (bytes < bytesMin && !waitedForUs)))
+      body.destroy(tooSlow(`${host} sent ${bytes} bytes of the body in ${idleMs} ms`))
     seen = bytesRead
+    waitedForUs = !body.readableFlowing
   }, idleMs)
   const stopListening = onAbort(signal, () => body.destroy(signal && abortReason(signal)))
   const done = () => {

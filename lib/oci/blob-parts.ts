@@ -5,11 +5,17 @@
  */
 import { Readable } from 'node:stream'
 import { LongshoreError } from '../errors.ts'
-import { abortReason, bodyError } from '../net/failure.ts'
+import { abortReason, bodyError, isTooSlow, tooSlow } from '../net/failure.ts'
 import { openBlobBody } from './blob-body.ts'
 import { connectionOf } from './client.ts'
 import { type RunningHash, runningHash } from './running-hash.ts'
 import type { CallOptions, Descriptor, RegistryClient } from './types.ts'
+
+/** A body that we wait for stands still no longer than this, and comes at this rate at least. */
+interface Pace {
+  idleMs: number
+  bytesPerSecondMin: number
+}
 
 type Pieces = AsyncIterator<Buffer, undefined>
 /** The rest of the blob; undefined when it is not worth another try. `skip`: bytes of the body before the offset. */
@@ -23,7 +29,9 @@ export class BlobParts {
   readonly #hash: RunningHash
   readonly #digest: string
   readonly #what: string
-  readonly #idleMs: number
+  readonly #pace: Pace
+  /** Since the last look at the rate: how long we waited for the body, and for how much. */
+  #waited = { ms: 0, bytes: 0 }
   readonly #open: Open
   #body: Readable | undefined
   #pieces: Pieces | undefined
@@ -35,10 +43,10 @@ export class BlobParts {
     descriptor: Descriptor,
     what: string,
     from: { offset: number; hash: RunningHash },
-    idleMs: number,
+    pace: Pace,
     open: Open,
   ) {
-    this.#idleMs = idleMs
+    this.#pace = pace
     this.#offset = from.offset
     this.#hash = from.hash
     this.#size = descriptor.size
@@ -121,21 +129,34 @@ export class BlobParts {
         if (kept.length > 0) return kept
       } catch (thrown) {
         const error = bodyError(thrown as Error, this.#what)
-        if (!(error instanceof LongshoreError && error.retryable)) throw error
+        if (!(error instanceof LongshoreError && error.retryable) || isTooSlow(error)) throw error
         cut = error
         this.#pieces = undefined
       }
     }
   }
 
-  /** A body that is read by hand is not watched by the connection: here is its idle limit. */
+  /** A body that is read by hand is not watched by the connection: here are its idle limit and its least rate. */
   async #piece(pieces: Pieces): Promise<Buffer | undefined> {
+    const { idleMs, bytesPerSecondMin } = this.#pace
     const idle = setTimeout(() => {
-      const error = new LongshoreError('registry-timeout', `${this.#what} stood still for ${this.#idleMs} ms`)
+      const error = new LongshoreError('registry-timeout', `${this.#what} stood still for ${idleMs} ms`)
       this.#body?.destroy(error)
-    }, this.#idleMs)
+    }, idleMs)
+    const from = performance.now()
     try {
-      return (await pieces.next()).value
+      const { value } = await pieces.next()
+      this.#waited.ms += performance.now() - from
+      this.#waited.bytes += value?.length ?? 0
+      const { ms, bytes } = this.#waited
+      if (ms < idleMs) return value
+      this.#waited = { ms: 0, bytes: 0 }
+      if (value && bytes < (bytesPerSecondMin * idleMs) / 1000) {
+        const error = tooSlow(`${this.#what}: the registry sent ${bytes} bytes while we waited ${Math.round(ms)} ms`)
+        this.#body?.destroy(error)
+        throw error
+      }
+      return value
     } finally {
       clearTimeout(idle)
     }
@@ -167,8 +188,9 @@ export async function blobParts(
   const hash = await runningHash(from.state)
   let cuts = 0
   let cutAt = -1
-  const idleMs = connection.limits.registryIdleTimeoutMs
-  return new BlobParts(descriptor, what, { offset: from.offset, hash }, idleMs, async (offset, broken) => {
+  const { registryIdleTimeoutMs: idleMs, registryBytesPerSecondMin: bytesPerSecondMin } = connection.limits
+  const pace = { idleMs, bytesPerSecondMin }
+  return new BlobParts(descriptor, what, { offset: from.offset, hash }, pace, async (offset, broken) => {
     if (options.signal?.aborted) throw abortReason(options.signal)
     if (broken) {
       // A cut after progress is a new accident; cuts at the same place are a dead registry.

@@ -6,7 +6,7 @@
  */
 import { Readable } from 'node:stream'
 import { LongshoreError } from '../errors.ts'
-import { bodyError } from '../net/failure.ts'
+import { bodyError, isTooSlow } from '../net/failure.ts'
 import { hashFor } from './digest.ts'
 import type { Descriptor } from './types.ts'
 
@@ -73,7 +73,8 @@ export function verified(source: Readable, descriptor: Descriptor, what: string,
   /** The source ended early: go on with the rest when someone can open it. */
   const onBroken = (error: Error) => {
     detach()
-    const cut = error instanceof LongshoreError && error.code !== 'size-mismatch' && error.retryable
+    const cut =
+      error instanceof LongshoreError && error.code !== 'size-mismatch' && error.retryable && !isTooSlow(error)
     if (!reopen || !cut || result.destroyed) return fail(error)
     reopen(received).then((rest) => {
       if (!rest) return fail(error)

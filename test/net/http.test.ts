@@ -61,7 +61,9 @@ describe('the egress guard', () => {
 
   test('refuses plain http without leave, and credentials in a URL', async () => {
     expect((await failure(http({ insecure: false }).send(get('http://127.0.0.1/')))).code).toBe('registry-not-allowed')
-    expect((await failure(http().send(get('http://user:pass@127.0.0.1/')))).code).toBe('registry-not-allowed')
+    expect((await failure(http().send(get('http://user:canary-userinfo-40b6@127.0.0.1/')))).code).toBe(
+      'registry-not-allowed',
+    )
   })
 })
 
@@ -222,5 +224,49 @@ describe('bodies and sockets', () => {
     expect(answer.bodySent).toBe(false)
     expect(stream.destroyed).toBe(true)
     expect((await readBody(answer.body, 10, 'it')).toString()).toBe('no')
+  })
+})
+
+describe('a body that drips', () => {
+  /** A byte every few milliseconds, for ever. */
+  const dripping = async (more = 0) =>
+    await serve((_, response) => {
+      response.writeHead(200)
+      if (more > 0) response.write(Buffer.alloc(more))
+      const drip = setInterval(() => response.write(' '), 5)
+      response.on('close', () => clearInterval(drip))
+    })
+
+  test('ends as registry-timeout, which is worth another attempt (fault 25)', async () => {
+    const server = await dripping()
+    const limits = { ...testLimits, registryIdleTimeoutMs: 100 }
+    const answer = await http({ limits }).send(get(`http://${server.host}/`))
+    const error = await failure(readBody(answer.body, 1_000_000, 'it'))
+    expect(error).toMatchObject({ code: 'registry-timeout', kind: 'transient' })
+    expect(error.message).toMatch(/sent \d+ bytes of the body in 100 ms/)
+  })
+
+  test('is read on where it comes at the least rate', async () => {
+    const server = await dripping()
+    // A byte every 5 ms are 200 a second.
+    const limits = { ...testLimits, registryIdleTimeoutMs: 100, registryBytesPerSecondMin: 50 }
+    const answer = await http({ limits }).send(get(`http://${server.host}/`))
+    expect((await failure(readBody(answer.body, 60, 'it'))).code).toBe('registry-invalid')
+  })
+
+  test('is not blamed for a reader that pauses', async () => {
+    const server = await serve((_, response) => response.end(Buffer.alloc(4_000_000)))
+    const limits = { ...testLimits, registryIdleTimeoutMs: 40, registryBytesPerSecondMin: 1_000_000_000 }
+    const { body } = await http({ limits }).send(get(`http://${server.host}/`))
+    let length = 0
+    let pauses = 0
+    body.on('data', (chunk: Buffer) => {
+      length += chunk.length
+      if (pauses++ > 8) return
+      body.pause()
+      setTimeout(() => body.resume(), 20)
+    })
+    await once(body, 'end')
+    expect(length).toBe(4_000_000)
   })
 })

@@ -120,7 +120,9 @@ describe('without a referrers API', () => {
 })
 
 test('with credentials the right to push is asked for', async () => {
-  const { pushed, listed } = await world({ credentials: { username: 'robot', password: 'pass', scheme: 'bearer' } })
+  const { pushed, listed } = await world({
+    credentials: { username: 'robot', password: 'canary-referrers-19c4', scheme: 'bearer' },
+  })
   const { digest } = await pushed('x')
   expect(digests(await listed(SBOM))).toEqual([digest])
 })
