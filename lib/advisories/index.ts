@@ -1,7 +1,7 @@
 /** OSV in -> compact index out -> lookups. */
 export { type BuildOptions, buildRevision } from './build.ts'
 export { type ChangedKey, changedKeys, readChangedKeys } from './changes.ts'
-export { type Comparison, readComparison } from './constraints.ts'
+export type { Comparison } from './constraints.ts'
 export { packageKey } from './ecosystem.ts'
 export type { AdvisoryDetails, AdvisoryMatch } from './model.ts'
 export { type AdvisoryDatabase, createAdvisories, openAdvisories, openRevision } from './open.ts'
