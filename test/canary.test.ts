@@ -87,7 +87,7 @@ test('no secret is written, sent, printed or answered anywhere but to its own re
   onTestFinished(async () => void (await Promise.all([dynamo.close(), sqs.close()])))
   const heard: { [what: string]: string[] } = { table: [], queues: [] }
   const open = { insecure: true, allowPrivate: true }
-  const dataDir = mkdtempSync(join(tmpdir(), 'longshore-canary-'))
+  const dataDir = mkdtempSync(join(tmpdir(), 'longshore-secrets-'))
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
   const service = await startService({
     dataDir,

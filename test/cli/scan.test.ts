@@ -92,16 +92,20 @@ describe('longshore scan', () => {
   })
 
   test('asks a registry with the credentials of LONGSHORE_REGISTRIES', async () => {
-    const registry = await startRegistry({ credentials: { username: 'robot', password: 'pass' } })
+    const password = 'canary-cli-scan-c07e'
+    const registry = await startRegistry({ credentials: { username: 'robot', password } })
     onTestFinished(() => registry.close())
-    const authorization = `Basic ${Buffer.from('robot:pass').toString('base64')}`
+    const authorization = `Basic ${Buffer.from(`robot:${password}`).toString('base64')}`
     await push(registry.url, 'team/app', '1', app(), { authorization })
     const refused = await world().scan(`${registry.host}/team/app:1`)
     expect([refused.code, refused.out]).toEqual([5, ''])
-    const credentials = { username: 'robot', password: 'pass' }
+    const credentials = { username: 'robot', password }
     const object = { host: registry.host, insecure: true, allowPrivate: true, credentials }
-    const { code } = await world({ LONGSHORE_REGISTRIES: JSON.stringify([object]) }).scan(`${registry.host}/team/app:1`)
+    const { code, out, err } = await world({ LONGSHORE_REGISTRIES: JSON.stringify([object]) }).scan(
+      `${registry.host}/team/app:1`,
+    )
     expect(code).toBe(0)
+    expect(out + err).not.toContain(password)
   })
 
   test('is judged by the revision that advisories update has built, without a warning', async () => {

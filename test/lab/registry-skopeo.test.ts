@@ -25,7 +25,7 @@ const lacks = (command: string): boolean => {
 describe.skipIf(lacks('skopeo'))('skopeo', () => {
   test('copies the demo image with all platforms between two registries, one with basic authentication', async () => {
     const source = await startRegistry()
-    const target = await startRegistry({ credentials: { username: 'robot', password: 'pass' } })
+    const target = await startRegistry({ credentials: { username: 'robot', password: 'canary-skopeo-5d20' } })
     try {
       const digest = await seedDemo(source.host)
       await run('skopeo', [
@@ -33,7 +33,7 @@ describe.skipIf(lacks('skopeo'))('skopeo', () => {
         '--all',
         '--src-tls-verify=false',
         '--dest-tls-verify=false',
-        '--dest-creds=robot:pass',
+        '--dest-creds=robot:canary-skopeo-5d20',
         `docker://${source.host}/demo/shop:1.0`,
         `docker://${target.host}/copy/shop:1.0`,
       ])
@@ -46,7 +46,9 @@ describe.skipIf(lacks('skopeo'))('skopeo', () => {
   })
 
   test('reads gzip, zstd and plain layers, verifying each, with bearer tokens', async () => {
-    const registry = await startRegistry({ credentials: { username: 'robot', password: 'pass', scheme: 'bearer' } })
+    const registry = await startRegistry({
+      credentials: { username: 'robot', password: 'canary-skopeo-5d20', scheme: 'bearer' },
+    })
     const folder = await mkdtemp(join(tmpdir(), 'longshore-skopeo-'))
     try {
       const entries = [{ path: 'etc/motd', content: 'x'.repeat(200_000) }]
@@ -60,11 +62,18 @@ describe.skipIf(lacks('skopeo'))('skopeo', () => {
         'copy',
         '--all',
         ...plainFlags,
-        '--dest-creds=robot:pass',
+        '--dest-creds=robot:canary-skopeo-5d20',
         `docker://${plain.host}/a:1`,
         through,
       ])
-      await run('skopeo', ['copy', '--all', ...plainFlags, '--src-creds=robot:pass', through, `oci:${oci}:1`])
+      await run('skopeo', [
+        'copy',
+        '--all',
+        ...plainFlags,
+        '--src-creds=robot:canary-skopeo-5d20',
+        through,
+        `oci:${oci}:1`,
+      ])
       await plain.close()
       for (const l of layers) {
         const file = join(oci, 'blobs', 'sha256', l.descriptor.digest.slice(7))

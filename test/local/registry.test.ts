@@ -371,8 +371,8 @@ describe.each(['memory', 'disk'] as const)('the demo registry, in %s', (kind) =>
   })
 
   test('basic authentication guards every route', async () => {
-    const registry = await start({ credentials: { username: 'robot', password: 'pass:word' } })
-    const authorization = `Basic ${Buffer.from('robot:pass:word').toString('base64')}`
+    const registry = await start({ credentials: { username: 'robot', password: 'canary-colon-a1:b2' } })
+    const authorization = `Basic ${Buffer.from('robot:canary-colon-a1:b2').toString('base64')}`
     const built = image({ layers: [layer([{ path: 'a', content: 'a' }])] })
 
     const refused = await rawRequest(`${registry.url}/v2/`)
@@ -385,9 +385,14 @@ describe.each(['memory', 'disk'] as const)('the demo registry, in %s', (kind) =>
 
   test('bearer tokens do what their scope says, until they expire', async () => {
     let now = 1_000_000
-    const credentials = { username: 'robot', password: 'pass', scheme: 'bearer', tokenSeconds: 60 } as const
+    const credentials = {
+      username: 'robot',
+      password: 'canary-bearer-e3f9',
+      scheme: 'bearer',
+      tokenSeconds: 60,
+    } as const
     const registry = await start({ credentials, now: () => now })
-    const basic = `Basic ${Buffer.from('robot:pass').toString('base64')}`
+    const basic = `Basic ${Buffer.from('robot:canary-bearer-e3f9').toString('base64')}`
 
     const refused = await rawRequest(`${registry.url}/v2/a/b/blobs/uploads/`, { method: 'POST' })
     expect(refused.headers['www-authenticate']).toBe(
