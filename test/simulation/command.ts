@@ -1,7 +1,11 @@
-/** `npm run simulate -- --seeds N [--from SEED] [--threads N] [--trace]`: exit 1 when a history breaks an invariant. */
+/**
+ * `npm run simulate -- --seeds N [--from SEED] [--threads N] [--trace]`: exit 1 when a history breaks an invariant.
+ * `--mutant N` builds the N-th flaw of flaws.ts into the protocol: to see one found, and that this command says so.
+ */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { bundleSimulator } from './bundle.ts'
+import { FLAWS } from './flaws.ts'
 import { runFleet } from './fleet.ts'
 import { replayLine, type Summary, summaryLine } from './summary.ts'
 
@@ -25,11 +29,17 @@ export async function simulate(root: string, args: string[]): Promise<number> {
       from: { type: 'string', default: '1' },
       threads: { type: 'string', default: String(availableParallelism()) },
       trace: { type: 'boolean', default: false },
+      mutant: { type: 'string' },
     },
   })
   const seeds = whole(values.seeds, 'seeds')
   const from = whole(values.from, 'from')
-  const bundle = await bundleSimulator(root)
+  const flaw = values.mutant === undefined ? undefined : FLAWS[whole(values.mutant, 'mutant') - 1]
+  if (values.mutant !== undefined && !flaw) {
+    console.error(`there are ${FLAWS.length} mutants, --mutant ${values.mutant} is none of them`)
+    return 2
+  }
+  const bundle = await bundleSimulator(root, flaw)
   let toldAt = 0
   // A violation is told when it is met: whoever waits for a million histories need not wait for their end.
   const told = new Set<number>()
@@ -37,7 +47,7 @@ export async function simulate(root: string, args: string[]): Promise<number> {
     for (const { seed, text } of so.violations) {
       if (told.has(seed) || told.size >= SHOWN_MAX) continue
       told.add(seed)
-      console.log(`${replayLine(seed)}   # ${text}`)
+      console.log(`${replayLine(seed)}${flaw ? ` --mutant ${values.mutant}` : ''}   # ${text}`)
     }
   }
   try {

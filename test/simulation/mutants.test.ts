@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
-import { bundleSimulator } from './bundle.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Bundle, bundleSimulator } from './bundle.ts'
+import { FLAWS as MUTANTS } from './flaws.ts'
 import { runFleet, violationOf } from './fleet.ts'
-import { MUTANTS, type Mutant } from './mutants.ts'
+import type { Mutant } from './mutants.ts'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 /**
@@ -36,6 +37,12 @@ async function finder(mutant: Mutant): Promise<{ seed: number; text: string } | 
 }
 
 describe('a flaw in the protocol', () => {
+  let flawless: Bundle
+  beforeAll(async () => {
+    flawless = await bundleSimulator(root)
+  })
+  afterAll(() => flawless.remove())
+
   it('is there at least thirty times', () => {
     expect(MUTANTS.length).toBeGreaterThanOrEqual(30)
     expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length)
@@ -46,7 +53,10 @@ describe('a flaw in the protocol', () => {
   })
 
   it.each(TRIED)('is found: $name', { timeout: 120_000 }, async (mutant) => {
-    expect(await finder(mutant)).toBeDefined()
+    const found = await finder(mutant)
+    expect(found).toBeDefined()
+    // The same history without the flaw holds: it is the flaw that was found.
+    expect(await violationOf(flawless.path, found!.seed)).toBeUndefined()
   })
 
   it('can only be built in where its line stands once', async () => {

@@ -56,8 +56,15 @@ async function act(world: World, context: JobContext, runs: Map<string, number>)
       context,
       chance.integer(0, troubled ? timeoutMs * 2 : world.calm ? 20_000 : Math.max(20_000, timeoutMs * longRuns)),
     )
+  if (!world.calm && script.platform.continues > 0 && chance.chance(script.platform.continues)) goOn(world, context)
   if (troubled) await misfortune(world, context)
   return { result: { attempt: context.attempt } }
+}
+
+/** The job is longer than the function's time. Mostly it has come further. */
+function goOn({ chance }: World, context: JobContext): never {
+  const step = (context.checkpoint as { step: number } | undefined)?.step ?? 0
+  return context.handOver({ step: step + (chance.chance(0.6) ? 1 : 0) })
 }
 
 async function pause(context: JobContext, ms: number): Promise<void> {
@@ -65,7 +72,8 @@ async function pause(context: JobContext, ms: number): Promise<void> {
   if (context.signal.aborted) throw context.signal.reason
 }
 
-async function misfortune({ chance }: World, context: JobContext): Promise<void> {
+async function misfortune(world: World, context: JobContext): Promise<void> {
+  const { chance } = world
   switch (chance.integer(0, 7)) {
     case 0:
       throw new LongshoreError('registry-unavailable', 'simulated')
@@ -78,7 +86,7 @@ async function misfortune({ chance }: World, context: JobContext): Promise<void>
     case 3:
       return context.snooze(chance.pick([1, 30, 1_200]))
     case 4:
-      return context.handOver({ step: chance.integer(1, 9) })
+      return goOn(world, context)
     case 5:
       return context.cancel('simulated')
     case 6: {

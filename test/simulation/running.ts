@@ -15,6 +15,8 @@ export class Running implements Instance {
   readonly clock: Clock
   dead = false
   sent = 0
+  moved = 0
+  principal: string | undefined
   freezeAt = 0
   thawAt = 0
   killer: Happening | undefined

@@ -9,13 +9,18 @@ import type { Role } from './world.ts'
 
 const SECOND = 1_000
 
-/** `n` picks one of the jobs, executions or policies there are by then. */
+/** `n` picks one of the jobs, executions or policies there are by then; who owns it acts. `by`: another tenant. */
 export type Action = { at: number } & (
-  | { do: 'submit'; key?: string; dueInMs?: number }
+  | { do: 'submit'; key?: string; dueInMs?: number; by?: 'other' }
   | { do: 'stop'; n: number }
   | { do: 'retry'; n: number }
-  | { do: 'bulk' }
+  | { do: 'bulk'; by?: 'other' }
   | { do: 'stopExecution'; n: number }
+  | { do: 'retryExecution'; n: number; mode: 'failed' | 'unsuccessful' }
+  /** What belongs to one tenant is stopped and retried by another: refused. */
+  | { do: 'trespass'; n: number }
+  /** Dead letters are moved back by hand. */
+  | { do: 'redrive' }
   | { do: 'policy'; everyMinutes: number }
   | { do: 'runPolicy'; n: number }
   | { do: 'replacePolicy'; n: number }
@@ -77,6 +82,9 @@ export interface Platform {
   staleDepth: number
   /** Of runs that end otherwise than by success. */
   trouble: number
+  /** Of runs that continue in another function. */
+  continues: number
+  hopsMax: number
   /** See `stopPollMs` of lib/config.ts. */
   stopPollMs: number
   /** Of functions that die before their first line. */

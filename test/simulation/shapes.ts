@@ -29,6 +29,8 @@ export function scriptOf(seed: number): Script {
   if (shape < 0.21) return crowdOf(seed, chance)
   if (shape < 0.23) return queueOf(seed, chance)
   if (shape < 0.232) return usualOf(seed, chance, true)
+  if (shape < 0.262) return marathonOf(seed, chance)
+  if (shape < 0.322) return secondLifeOf(seed, chance)
   return usualOf(seed, chance, false)
 }
 
@@ -44,6 +46,7 @@ function usualOf(seed: number, chance: Chance, large: boolean): Script {
   if (bulk) {
     people.push({ at: chance.integer(0, chaosMs / 3), do: 'bulk' })
     if (chance.chance(0.35)) people.push({ at: when(), do: 'stopExecution', n: 0 })
+    if (chance.chance(0.2)) people.push({ at: when(), do: 'retryExecution', n: 0, mode: 'unsuccessful' })
   }
   const policy = chance.chance(large ? 0.3 : 0.008)
   if (policy) {
@@ -52,6 +55,14 @@ function usualOf(seed: number, chance: Chance, large: boolean): Script {
     if (chance.chance(0.2)) people.push({ at: when(), do: 'replacePolicy', n: 0 })
     if (chance.chance(0.3)) people.push({ at: when(), do: 'stopExecution', n: chance.integer(0, 2) })
   }
+  if (chance.chance(0.05)) {
+    // What it needs to tell the tenants apart: the same key, the same job types, the same queues.
+    people.push({ at: when(), do: 'submit', by: 'other', ...(chance.chance(0.5) ? { key: 'key-1' } : {}) })
+    if (chance.chance(0.3)) people.push({ at: when(), do: 'bulk', by: 'other' })
+    people.push({ at: when(), do: 'trespass', n: chance.integer(0, 2) })
+  }
+  if (platform.stillborn > 0 && chance.chance(0.7))
+    for (let n = chance.integer(1, 3); n > 0; n--) people.push({ at: when(), do: 'redrive' })
   if (chance.chance(0.08)) {
     // One machine has one clock.
     platform.skewMs = 0
@@ -178,6 +189,50 @@ function queueOf(seed: number, chance: Chance): Script {
   return { seed, platform, people: inOrder(people), faults: faultsOf(chance, chance.integer(0, 2), ['sweep']), chaosMs }
 }
 
+/** Longer than a function's time, again and again; it comes further each time, or it does not. */
+function marathonOf(seed: number, chance: Chance): Script {
+  const chaosMs = chance.integer(4, 8) * MINUTE
+  const platform = platformOf(chance, chance.chance(0.5))
+  platform.timeoutMs = 60 * SECOND
+  platform.continues = chance.pick([0.7, 0.95])
+  platform.hopsMax = chance.pick([3, 6, 200])
+  platform.trouble = chance.pick([0, 0, 0.2])
+  platform.slowRuns = 0.2
+  const people: Action[] = [{ at: 0, do: 'submit' }]
+  if (chance.chance(0.2)) people.push({ at: chance.integer(0, chaosMs), do: 'stop', n: 0 })
+  return { seed, platform, people, faults: faultsOf(chance, chance.integer(0, 4), ['work', 'work', 'sweep']), chaosMs }
+}
+
+/** An execution whose children fail is retried, also while it is being stopped, or by two at once. */
+function secondLifeOf(seed: number, chance: Chance): Script {
+  const chaosMs = chance.integer(5, 12) * MINUTE
+  const platform = platformOf(chance, chance.chance(0.5))
+  platform.trouble = chance.pick([0.6, 0.9])
+  platform.maxAttempts = 1
+  platform.slowRuns = 0.2
+  platform.fanOutPageItems = chance.pick([1, 1, 2])
+  const when = () => chance.integer(MINUTE, chaosMs)
+  const people: Action[] = [{ at: 0, do: 'bulk', ...(chance.chance(0.2) ? { by: 'other' as const } : {}) }]
+  const lives = chance.integer(2, 4)
+  for (let n = 0; n < lives; n++) {
+    const at = when()
+    people.push({ at, do: 'retryExecution', n: 0, mode: chance.pick(['failed', 'unsuccessful']) })
+    // While it is under way, or while the sweep has yet to send again what died.
+    if (chance.chance(0.3)) people.push({ at: at + chance.integer(0, 60 * SECOND), do: 'stopExecution', n: 0 })
+  }
+  if (chance.chance(0.4)) people.push({ at: when(), do: 'stopExecution', n: 0 })
+  if (chance.chance(0.2)) people.push({ at: when(), do: 'retry', n: chance.integer(0, 3) })
+  if (chance.chance(0.1)) people.push({ at: when(), do: 'trespass', n: 0 })
+  const count = chance.integer(1, 6)
+  return {
+    seed,
+    platform,
+    people: inOrder(people),
+    faults: faultsOf(chance, count, ['fan-out', 'fan-out', 'api']),
+    chaosMs,
+  }
+}
+
 const inOrder = (people: Action[]): Action[] => people.sort((a, b) => a.at - b.at)
 
 function platformOf(chance: Chance, calm: boolean): Platform {
@@ -196,6 +251,8 @@ function platformOf(chance: Chance, calm: boolean): Platform {
     duplicates: some(0.15, 0, 0.4),
     frozen: some(0.2, 0, 0.2),
     trouble: chance.pick([0, 0, 0.2, 0.6]),
+    continues: 0,
+    hopsMax: chance.pick([2, 200]),
     stopPollMs: chance.pick([2, 30, 3_600]) * SECOND,
     images: chance.integer(1, 4),
     staleDepth: some(0.3, 0, 0.1),

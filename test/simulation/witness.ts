@@ -4,8 +4,10 @@
  */
 
 import type { DomainEvent } from '../../lib/events/port.ts'
-import type { Status } from '../../lib/glossary.ts'
+import type { Json, Status } from '../../lib/glossary.ts'
 import type { ExecutionRecord } from '../../lib/job/execution.ts'
+import type { RetryMode } from '../../lib/job/execution-retry.ts'
+import { SUPERSEDED_LETTER } from '../../lib/job/keys.ts'
 import { isTerminal, type JobRecord } from '../../lib/job/record.ts'
 import { TRANSITIONS } from '../../lib/job/transitions.ts'
 import type { Verdict } from '../../lib/job/work.ts'
@@ -19,8 +21,12 @@ import { type Instance, START, type Watch, type World } from './world.ts'
 const ALLOWED = new Set(
   Object.values(TRANSITIONS).flatMap(({ from, to }) => from.flatMap((a: Status) => to.map((b: Status) => `${a}>${b}`))),
 )
-/** What may still be written to a job that has ended. */
-const AFTER_THE_END = new Set(['retriedBy'])
+/** What may still be written to a job that has ended. `m_sk`: a child leaves the count when it has a successor. */
+const AFTER_THE_END = new Set(['retriedBy', 'm_sk'])
+
+/** Whether an execution counts this child; not when a retry has put another in its place. */
+export const isCounted = (job: JobRecord): boolean =>
+  !(job as unknown as Item & { m_sk?: string }).m_sk?.startsWith(`${SUPERSEDED_LETTER}#`)
 
 export interface Answer {
   id: string
@@ -30,6 +36,7 @@ export interface Answer {
 export class Witness implements Watch {
   readonly violations: string[] = []
   readonly jobs = new Map<string, JobRecord>()
+  readonly tenants = new Map<string, string>()
   readonly executions = new Map<string, ExecutionRecord>()
   readonly policies = new Map<string, PolicyRecord>()
   readonly announcedAs = new Map<string, Set<string>>()
@@ -41,11 +48,16 @@ export class Witness implements Watch {
   readonly stopsAcknowledged = new Set<string>()
   readonly executionStops = new Map<string, number>()
   readonly retries: { old: string; fresh: string }[] = []
+  /** Which children had ended without success when their execution was last retried. */
+  readonly unsuccessful = new Map<string, Set<string>>()
+  readonly executionRetries = new Map<string, { mode: RetryMode; generation: number }>()
   readonly measures: Measures
   world: World = undefined as never
   /** Messages that were sent by anyone but workers since the last claim, see I16. */
   readonly #sends = new Map<string, { fence: number; since: number; count: number }>()
   readonly #createdFor = new Set<string>()
+  /** How far a job was when it was claimed, and how many continuations in a row brought nothing since. */
+  readonly #reached = new Map<string, { step: number; done: number; stalls: number }>()
   /** Runs that ended by crash or error while another one was to follow. */
   readonly #attempts = new Map<string, number>()
 
@@ -79,8 +91,18 @@ export class Witness implements Watch {
     if (!this.executions.has(id)) this.fail(`I2 execution ${id} was accepted and has no record`)
   }
 
-  stoppedExecution(id: string, at: number): void {
+  /** `generation`: which of its lives was stopped; the answer may come when it has been retried since. */
+  stoppedExecution(id: string, at: number, generation: number): void {
+    if ((this.executions.get(id)?.generation ?? 0) !== generation) return
     if (!this.executionStops.has(id)) this.executionStops.set(id, at)
+  }
+
+  retriedExecution(id: string, mode: RetryMode, generation: number): void {
+    const known = this.executionRetries.get(id)
+    if (known?.generation === generation) this.fail(`I1 one retry of execution ${id} was given to two people`)
+    if (generation > (known?.generation ?? 0)) this.executionRetries.set(id, { mode, generation })
+    if ((this.executions.get(id)?.generation ?? 0) < generation)
+      this.fail(`I2 the retry of execution ${id} was accepted and is not written`)
   }
 
   retried(old: string, fresh: string): void {
@@ -99,15 +121,21 @@ export class Witness implements Watch {
   }
 
   #seenJob(instance: Instance, was: JobRecord | undefined, now: JobRecord, key: string): void {
-    const id = key.slice(key.lastIndexOf('#') + 1)
+    const last = key.lastIndexOf('#')
+    const id = key.slice(last + 1)
+    const tenant = key.slice(2, last)
     this.jobs.set(id, now)
+    this.tenants.set(id, tenant)
     this.#changed.set(id, { by: instance, at: this.world.now })
     const fail = (text: string) =>
       this.fail(
         `${text} (job ${id}, by ${instance.role}-${instance.number}, ${was?.status} fence ${was?.fence} -> ${now.status} fence ${now.fence})`,
       )
     this.measures.changed(instance, id, was, now)
+    const asked = instance.principal ?? (now.execution && this.executions.get(now.execution)?.tenant)
+    if (asked !== undefined && asked !== tenant) fail(`I15 written for ${asked} into the keys of ${tenant}`)
     if (!was) return
+    this.#seenProgress(id, was, now, fail)
     // What was put off or recovered waits anew.
     if (was.status === 'running' && now.status !== 'running') this.#sends.delete(id)
     if (was.status === 'running' && !isTerminal(now.status)) this.#countAttempt(instance, id, was, now, fail)
@@ -140,6 +168,25 @@ export class Witness implements Watch {
     if (count >= was.maxAttempts) fail(`I2 ${count} attempts ended and another one is to follow`)
   }
 
+  /** I6: counted here, too, and not taken from the record. */
+  #seenProgress(id: string, was: JobRecord, now: JobRecord, fail: (text: string) => void): void {
+    if (isTerminal(now.status)) return
+    if (now.fence > was.fence) {
+      const stalls = this.#reached.get(id)?.stalls ?? 0
+      this.#reached.set(id, { step: stepOf(was.checkpoint), done: was.progress?.items.done ?? 0, stalls })
+      return
+    }
+    if (stepOf(now.checkpoint) < stepOf(was.checkpoint)) fail('I6 a checkpoint went back')
+    if ((now.hops ?? 0) <= (was.hops ?? 0)) return
+    const from = this.#reached.get(id)
+    if (!from) return
+    const grown = stepOf(now.checkpoint) > from.step || (now.progress?.items.done ?? 0) > from.done
+    from.stalls = grown ? 0 : from.stalls + 1
+    const { stallsMax, hopsMax } = this.world.limits
+    if (from.stalls >= stallsMax) fail(`I6 ${from.stalls} continuations brought nothing and another is to follow`)
+    if ((now.hops ?? 0) > hopsMax) fail(`I6 continued ${now.hops} times, ${hopsMax} allowed`)
+  }
+
   #seenAfterTheEnd(was: JobRecord, now: JobRecord, fail: (text: string) => void): void {
     for (const name of new Set([...Object.keys(was), ...Object.keys(now)]))
       if (
@@ -147,6 +194,12 @@ export class Witness implements Watch {
         JSON.stringify(was[name as keyof JobRecord]) !== JSON.stringify(now[name as keyof JobRecord])
       )
         fail(`I3 a terminal job was changed: ${name}`)
+    if (isCounted(was) && !isCounted(now)) {
+      const successor = this.jobs.get(now.retriedBy ?? '')
+      if (!successor || successor.execution !== now.execution) fail('I13 a child left the count without a successor')
+      else if ((successor.generation ?? 0) <= (now.generation ?? 0)) fail('I13 one retry has retried what it has made')
+      if (now.status === 'success') fail('I13 a child that succeeded left the count')
+    } else if (!isCounted(was) && isCounted(now)) fail('I13 a child came back into the count')
   }
 
   #seenClaim(instance: Instance, id: string, was: JobRecord, now: JobRecord, fail: (text: string) => void): void {
@@ -189,7 +242,9 @@ export class Witness implements Watch {
       if (now.trigger === 'schedule') this.#seenTick(now, fail)
       return
     }
-    if (was.status !== 'running' && JSON.stringify(was) !== JSON.stringify(now))
+    const again = (now.generation ?? 0) - (was.generation ?? 0)
+    if (again !== 0) this.#seenRetry(instance, was, now, again, fail)
+    else if (was.status !== 'running' && JSON.stringify(was) !== JSON.stringify(now))
       fail('I3 a terminal execution was changed')
     if (now.fence > was.fence) {
       instance.holds.set(now.id, now.fence)
@@ -201,8 +256,31 @@ export class Witness implements Watch {
       instance.holds.get(now.id) !== was.fence
     )
       fail('I4 a fan-out without the fence has written')
-    if (was.stop && !now.stop) fail('I5 the stop of an execution was forgotten')
+    if (was.stop && !now.stop && again === 0) fail('I5 the stop of an execution was forgotten')
     if (now.status !== 'running') this.#seenClose(now, fail)
+  }
+
+  /** A life after the end, asked for by somebody. */
+  #seenRetry(
+    instance: Instance,
+    was: ExecutionRecord,
+    now: ExecutionRecord,
+    again: number,
+    fail: (text: string) => void,
+  ): void {
+    this.executionStops.delete(now.id)
+    const ended = [...this.jobs].filter(
+      ([, job]) => job.execution === now.id && isCounted(job) && isTerminal(job.status) && job.status !== 'success',
+    )
+    // Before the sweep has closed it an index that lags may not show what has just ended: that can be asked for again.
+    if (was.status === 'running') ended.length = 0
+    this.unsuccessful.set(now.id, new Set(ended.map(([id]) => id)))
+    if (instance.role !== 'api' || again !== 1 || now.status !== 'running')
+      fail('I3 an execution lives again by itself')
+    if (was.fanOut === 'retrying') fail('I3 an execution was retried while it was being retried')
+    if (now.fence <= was.fence) fail('I4 a retry without a new fence')
+    if (instance.principal !== now.tenant)
+      fail(`I15 an execution of ${now.tenant} was retried by ${instance.principal}`)
   }
 
   /** I13: what is written at the close is what is there, for good. */
@@ -210,7 +288,7 @@ export class Witness implements Watch {
     const counts: { [status: string]: number } = {}
     let total = 0
     for (const job of this.jobs.values()) {
-      if (job.execution !== now.id) continue
+      if (job.execution !== now.id || !isCounted(job)) continue
       counts[job.status] = (counts[job.status] ?? 0) + 1
       total++
       if (!isTerminal(job.status)) fail(`I13 closed while a child is ${job.status}`)
@@ -233,6 +311,20 @@ export class Witness implements Watch {
       )
         fail('I9 a second execution of one instant')
     if (now.status !== 'running' && !now.error) fail('I9 a skip without a reason')
+    if (now.status !== 'running') return
+    // A retry is no run of the schedule: who asks for it may have two at once. Open (docs/reliability.md): a run whose tick
+    // died before it was noted, at a policy that was edited before the next tick, is forgotten.
+    const noted = now.policy === undefined ? undefined : this.policies.get(now.policy)?.lastExecution
+    for (const other of this.executions.values())
+      if (other.id !== now.id && other.policy === now.policy && other.trigger === 'schedule' && !other.generation)
+        if (other.id === noted && this.#isAtWork(other))
+          fail(`I9 a run began while run ${other.id} of its policy is at work`)
+  }
+
+  /** Not what an index shows of it, but what is. */
+  #isAtWork(execution: ExecutionRecord): boolean {
+    if (execution.status !== 'running' || execution.stop || execution.cancel) return false
+    return execution.fanOut !== 'done' || this.#hasOpenChild(execution.id)
   }
 
   #seenPolicy(was: PolicyRecord | undefined, now: PolicyRecord): void {
@@ -271,9 +363,11 @@ export class Witness implements Watch {
 
   sent(instance: Instance, _queue: string, messages: Message[]): void {
     for (const { body } of messages) {
-      const { id } = JSON.parse(body) as { id?: string }
+      const { id, tenant } = JSON.parse(body) as { id?: string; tenant: string }
       const job = id === undefined ? undefined : this.jobs.get(id)
       if (!job || id === undefined) continue
+      if (tenant !== this.tenants.get(id)) this.fail(`I15 a message of job ${id} names tenant ${tenant}`)
+      if (instance.role === 'redrive') continue
       if (instance.role === 'work') {
         if (instance.sent > 2 * this.world.script.platform.batch)
           this.fail(`I16 one worker sent ${instance.sent} messages`)
@@ -297,6 +391,11 @@ export class Witness implements Watch {
     return 3 + slots + restarts + (job.deadLetters ?? 0)
   }
 
+  removed(instance: Instance): void {
+    if (instance.role === 'redrive' && instance.moved < 0)
+      this.fail('I2 a dead letter was taken away before it was sent')
+  }
+
   landed(_queue: string, messages: Message[]): void {
     for (const { body } of messages) {
       const { id } = JSON.parse(body) as { id?: string }
@@ -309,6 +408,8 @@ export class Witness implements Watch {
       const job = this.jobs.get(event.subject)
       if (!job || !isTerminal(job.status) || event.type !== `job.${job.status}`)
         this.fail(`I12 job ${event.subject} is ${job?.status} and was announced as ${event.type}`)
+      if (event.tenant !== this.tenants.get(event.subject))
+        this.fail(`I15 the end of job ${event.subject} was told to ${event.tenant}`)
       const ids = this.announcedAs.get(event.subject) ?? new Set()
       ids.add(event.id)
       this.announcedAs.set(event.subject, ids)
@@ -348,7 +449,7 @@ export class Witness implements Watch {
     }
     for (const execution of this.executions.values()) {
       if (execution.status !== 'running') continue
-      if (execution.fanOut === 'listing' && !execution.stop)
+      if (execution.fanOut === 'retrying' || (execution.fanOut === 'listing' && !execution.stop))
         wake(execution.createdAt < bootedAt ? now : Math.max(execution.nextSendAt, execution.lease))
       else if (!this.#hasOpenChild(execution.id)) wake(Math.max(execution.listedAt ?? 0, execution.lease) + settleMs)
     }
@@ -361,3 +462,6 @@ export class Witness implements Watch {
     return false
   }
 }
+
+/** How far a probe has come by its checkpoint; before its first one not even at 0. */
+const stepOf = (checkpoint: Json | undefined): number => (checkpoint as { step: number } | undefined)?.step ?? -1

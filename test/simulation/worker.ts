@@ -21,6 +21,8 @@ export async function runShare(share: Share, tell: (summary: Summary, last: bool
   tell(summary, true)
 }
 
+export { history }
+
 const share = (workerData as { simulatorShare?: Share } | null)?.simulatorShare
 if (parentPort && share) {
   const port = parentPort

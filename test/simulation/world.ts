@@ -12,7 +12,7 @@ import type { DomainEvent } from '../../lib/events/port.ts'
 import { type Environment, type Invocation, type JobTypes, silentLog } from '../../lib/job/environment.ts'
 import type { OpenRegistry } from '../../lib/oci/types.ts'
 import { memoryQueue } from '../../lib/queue/memory.ts'
-import type { Message, QueueDepth } from '../../lib/queue/port.ts'
+import type { Message, QueueConsumer, QueueDepth } from '../../lib/queue/port.ts'
 import type { Item } from '../../lib/store/port.ts'
 import { Chance } from './chance.ts'
 import { Running } from './running.ts'
@@ -23,7 +23,7 @@ import { type Happening, Timeline } from './timeline.ts'
 
 export const START = Date.UTC(2026, 10, 22, 12)
 
-export type Role = 'api' | 'work' | 'sweep' | 'schedule' | 'dead-letter' | 'fan-out'
+export type Role = 'api' | 'work' | 'sweep' | 'schedule' | 'dead-letter' | 'fan-out' | 'redrive'
 
 /** One run of a function. */
 export interface Instance {
@@ -36,6 +36,10 @@ export interface Instance {
   holds: Map<string, number>
   /** Messages it has sent. */
   sent: number
+  /** Messages that it has brought into a queue, less those it has taken from one: not negative when it moves them. */
+  moved: number
+  /** For whom it works, where it answers somebody. */
+  principal: string | undefined
   invocation: Invocation
   env: Environment
   /** Called once when it dies. */
@@ -53,6 +57,7 @@ export interface Watch {
   landed(queue: string, messages: Message[]): void
   announced(events: DomainEvent[]): void
   died(instance: Instance): void
+  removed(instance: Instance): void
 }
 
 /** What a dead function waits for. One of its own: a shared one would keep whatever ever waited for it. */
@@ -101,7 +106,7 @@ export class World {
     this.watch = options.watch
     this.trace = options.trace
     this.#untilFault = script.faults[0]?.after ?? Number.POSITIVE_INFINITY
-    const { lagMs, narrow, stopPollMs, deadLettersMax, leaseMarginSeconds, fanOutPageItems, maxAttempts } =
+    const { lagMs, narrow, stopPollMs, deadLettersMax, leaseMarginSeconds, fanOutPageItems, maxAttempts, hopsMax } =
       script.platform
     this.limits = {
       ...defaultLimits,
@@ -110,6 +115,7 @@ export class World {
       leaseMarginSeconds,
       fanOutPageItems,
       maxAttempts,
+      hopsMax,
     }
     const { earlyMs } = script.platform
     this.#limitsOfChaos =
@@ -192,6 +198,7 @@ export class World {
           this.watch.sent(instance, name, messages)
           const send = async () => {
             await this.queue.send(name, messages)
+            instance.moved += messages.length
             this.watch.landed(name, messages)
             for (const message of messages) this.onMessage(name, (message.delaySeconds ?? 0) * 1000)
           }
@@ -214,6 +221,26 @@ export class World {
       log: silentLog,
       registries: () => this.#registryOf(instance),
       workersDeadBefore: this.bootedAt,
+    }
+  }
+
+  /** The queues as whoever moves messages by hand reaches them. */
+  consumer(instance: Instance): QueueConsumer {
+    const removed = new Set<string>()
+    const through = <T>(what: string, effect: () => Promise<T>) =>
+      this.call(instance, EFFORT.change, 'queue-unavailable', what, undefined, effect)
+    return {
+      receive: (name, options) => through(`receive ${name}`, () => this.queue.receive(name, options)),
+      remove: (name, receipt) =>
+        through(`remove ${name}`, async () => {
+          await this.queue.remove(name, receipt)
+          // A request that the SDK repeats takes nothing more away.
+          if (!removed.has(receipt)) instance.moved--
+          removed.add(receipt)
+          this.watch.removed(instance)
+        }),
+      giveBack: (name, receipt, afterSeconds) =>
+        through(`give back ${name}`, () => this.queue.giveBack(name, receipt, afterSeconds)),
     }
   }
 
@@ -342,7 +369,7 @@ export class World {
 }
 
 const isMet = ({ role }: Fault, instance: Instance, what: string): boolean =>
-  role === undefined || (role === instance.role && /^(put|update|send|events)/.test(what))
+  role === undefined || (role === instance.role && /^(put|update|send|remove|events)/.test(what))
 
 const THROTTLED: { [code in ErrorCode]?: ErrorCode } = {
   'store-unavailable': 'store-throttled',

@@ -1,0 +1,103 @@
+/** Flaws in what comes after a job's first run: continuations, executions that are retried, and whose they are. */
+import type { Mutant } from './mutants.ts'
+
+const mutant = (name: string, file: string, find: string, replace: string, seed: number): Mutant => ({
+  name,
+  file,
+  find,
+  replace,
+  seed,
+})
+
+export const LATER_MUTANTS: readonly Mutant[] = [
+  // Continuations (I6).
+  mutant(
+    'continuations that bring nothing have no end',
+    'lib/job/settle.ts',
+    'if (stalls >= limits.stallsMax)',
+    'if (stalls < 0)',
+    196,
+  ),
+  mutant(
+    'every continuation counts as progress',
+    'lib/job/settle.ts',
+    '!isDeepStrictEqual(checkpoint, job.checkpoint) ||',
+    'true ||',
+    196,
+  ),
+  mutant(
+    'one continuation more than allowed',
+    'lib/job/settle.ts',
+    '(job[why] ?? 0) >= max',
+    '(job[why] ?? 0) > max',
+    213,
+  ),
+  mutant(
+    'a hand-over forgets its checkpoint',
+    'lib/job/transitions.ts',
+    'set: { ...(checkpoint === undefined ? {} : { checkpoint }), ...(stalls > 0',
+    'set: { ...(stalls > 0',
+    193,
+  ),
+  // Executions that are retried.
+  mutant(
+    'a retry begins whatever the execution has become',
+    'lib/job/execution-retry.ts',
+    'all(...same, ...unflagged)',
+    "absent('nothing')",
+    425,
+  ),
+  mutant(
+    'a child leaves the count before its successor is there',
+    'lib/job/children.ts',
+    '  const fresh: JobRecord[] = []\n  await inParallel(children,',
+    '  const fresh: JobRecord[] = []\n  await supersede(children, execution, env)\n  await inParallel(children,',
+    38,
+  ),
+  mutant(
+    'a retry that is cut by a stop leaves its page as it is',
+    'lib/job/children.ts',
+    'children.filter((child) => there.has(keyOf(child).pk)),',
+    'children.filter(() => false),',
+    588,
+  ),
+  mutant('a retried child stays in the count', 'lib/job/children.ts', ', m_sk: supersededKey(child) }', ' }', 38),
+  mutant(
+    'successors have random ids',
+    'lib/job/children.ts',
+    "idOf('child-retry', execution.tenant, execution.id, child.id)",
+    "idOf('child-retry', execution.tenant, execution.id, child.id, String(execution.fence))",
+    8204,
+  ),
+  // Dead letters moved by hand.
+  mutant(
+    'a dead letter is taken away before it is sent',
+    'lib/job/redrive.ts',
+    '      await env.queue.send(home,',
+    '      await env.queue.remove(queue, receipt)\n      await env.queue.send(home,',
+    157,
+  ),
+  // Tenants (I15).
+  mutant(
+    'all children are of one tenant',
+    'lib/job/children.ts',
+    'const { tenant, generation = 0 } = execution',
+    "const { generation = 0 } = execution\n  const tenant = 'main'",
+    1,
+  ),
+  mutant(
+    'all events are told to one tenant',
+    'lib/job/event-cursor.ts',
+    '    tenant: job.tenant,\n    data',
+    "    tenant: 'main',\n    data",
+    1,
+  ),
+  // Schedules.
+  mutant(
+    'a policy fires beside its own run',
+    'lib/schedule/due.ts',
+    'const skip = previous ?',
+    'const skip = previous?.id === id ?',
+    1,
+  ),
+]
