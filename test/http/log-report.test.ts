@@ -114,6 +114,7 @@ describe('the report', () => {
       'gaps',
       'summary',
       'fixable',
+      'layers',
       'packages',
       'findings',
     ])
