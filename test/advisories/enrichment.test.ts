@@ -94,7 +94,7 @@ describe('enrichment from an address', () => {
     ['answers with an error', 503, /answered 503/],
     ['is gone', 404, /is not at/],
     ['is cut short', 'cut', /cut in the middle/],
-    ['stands still', 'silent', /sent nothing of the body/],
+    ['stands still', 'silent', /bytes of the body in 200 ms/],
     ['is a page of a portal', '<html>log in</html>', /is not JSON/],
     ['is damaged', gzipSync(KEV).subarray(0, 40), /cannot be inflated/],
     ['holds nothing', '{"vulnerabilities": []}', /holds nothing/],
