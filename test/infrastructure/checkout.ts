@@ -48,12 +48,21 @@ export async function packaged(folder: string): Promise<Packaged> {
   }
 }
 
-/** The events of the API function with these flags, in a shell that holds what shells of AWS users hold. */
-export async function routesWith(folder: string, flags: string[]): Promise<unknown> {
-  const shell = { AWS_PROFILE: 'nobody', AWS_REGION: 'eu-west-1', AWS_SESSION_TOKEN: 'stale', CI: 'true' }
-  const printed = JSON.parse(await serverless(folder, ['print', '--format', 'json', ...flags], shell))
-  return printed.functions.api.events
+interface Printed {
+  functions: { api: { events: unknown } }
+  provider: { environment: { [name: string]: unknown } }
+  resources: Template
 }
+
+/** serverless.yml as it is read with these flags, in a shell that holds what shells of AWS users hold. */
+export async function printedWith(folder: string, flags: string[]): Promise<Printed> {
+  const shell = { AWS_PROFILE: 'nobody', AWS_REGION: 'eu-west-1', AWS_SESSION_TOKEN: 'stale', CI: 'true' }
+  return JSON.parse(await serverless(folder, ['print', '--format', 'json', ...flags], shell))
+}
+
+/** The events of the API function with these flags. */
+export const routesWith = async (folder: string, flags: string[]): Promise<unknown> =>
+  (await printedWith(folder, flags)).functions.api.events
 
 export interface Loaded {
   /** `typeof` of what the bundle exports as handler. */

@@ -1,5 +1,6 @@
 /** serverless.yml as CloudFormation sees it, what is packaged, and that nothing of either needs a network or an account. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -13,7 +14,7 @@ import { lifecycleRules } from '../../lib/local/expiry.ts'
 import { TABLE, TTL_ATTRIBUTE } from '../../lib/store/table.ts'
 import { ROOT, sourceFiles } from '../architecture/sources.ts'
 import { actionsInBundle, actionsOfCode } from './calls.ts'
-import { checkOut, load, type Packaged, packaged, routesWith } from './checkout.ts'
+import { checkOut, load, type Packaged, packaged, printedWith, routesWith } from './checkout.ts'
 import { type Pool, poolProblems } from './pools.ts'
 import { consumedBy, grantsOf, OF_ECR, OF_LAMBDA, queuesOf, roleOf, starProblems } from './roles.ts'
 import { at, functionNamed, list, ofType, PREFIX, referredTo, type Template } from './template.ts'
@@ -163,6 +164,34 @@ describe('the bucket', () => {
     expect(lifecycleRules(plain.template.Resources as never)).toEqual(
       ['logs/', 'reports/'].map((prefix) => ({ prefix, days: defaultLimits.historyDays + 7 })),
     )
+  })
+})
+
+describe('the history', () => {
+  /** What infrastructure/history.cjs makes of a parameter. */
+  const daysOf = async (parameter: string) => {
+    const history = createRequire(import.meta.url)('../../infrastructure/history.cjs')
+    const variables = { resolveVariable: async () => parameter }
+    const { records, images, objects } = history
+    return [await records(variables), await images(variables), await objects(variables)]
+  }
+
+  test('of records and bucket is one parameter', async () => {
+    const { provider, resources } = await printedWith(folder, ['--param', 'historyDays=15'])
+    expect(provider.environment).toMatchObject({ LONGSHORE_HISTORY_DAYS: '15', LONGSHORE_IMAGE_DAYS: '15' })
+    expect(lifecycleRules(resources.Resources as never).map(({ days }) => days)).toEqual([22, 22])
+  })
+
+  test('is by default that of the limits, and an image is not kept longer than its report', async () => {
+    const { Environment } = lambda('sweep').properties
+    const { historyDays, imageDays } = defaultLimits
+    const expected = { LONGSHORE_HISTORY_DAYS: String(historyDays), LONGSHORE_IMAGE_DAYS: String(imageDays) }
+    expect(at(Environment, 'Variables')).toMatchObject(expected)
+    expect(await daysOf('365')).toEqual(['365', '90', 372])
+  })
+
+  test.each(['14', '90.5', 'ninety', '3651', ''])('is not "%s"', async (days) => {
+    await expect(daysOf(days)).rejects.toThrow('is not a whole number of days from 15 to 3650')
   })
 })
 
