@@ -10,11 +10,13 @@ interface Manifest {
   manifests?: { digest: string; size: number }[]
 }
 
-/** Tags of the registry and what they name, each with everything below it read and compared with its digest. */
-export async function wholeTags(url: string): Promise<Map<string, string>> {
+/**
+ * Tags of the registry and what they name, each with everything below it read and compared with its digest. `checked`:
+ * blobs that were read before are only asked for, so that one may look again and again.
+ */
+export async function wholeTags(url: string, checked = new Set<string>()): Promise<Map<string, string>> {
   const found = new Map<string, string>()
   const { repositories } = (await (await fetch(`${url}/v2/_catalog?n=10000`)).json()) as { repositories: string[] }
-  const checked = new Set<string>()
   for (const repository of repositories) {
     const { tags } = (await (await fetch(`${url}/v2/${repository}/tags/list`)).json()) as { tags: string[] }
     for (const tag of tags) found.set(`${repository}:${tag}`, await whole(url, repository, tag, checked))

@@ -217,9 +217,20 @@ describe.runIf(process.env.LONGSHORE_KILLS)('SIGKILL', () => {
     }
 
     process.stdout.write(`LONGSHORE_KILLS=1 LONGSHORE_KILLS_SEED=${seed} npx vitest run test/kills\n`)
+    // No tag may name half an image at any time, not only when all is over: this registry is never killed.
+    const checked = new Set<string>()
+    let tagsSeen = 0
+    let looks = 0
     const watching = (async () => {
       while (!over.signal.aborted) {
         await look()
+        await wholeTags(target.url, checked).then(
+          (tags) => {
+            looks++
+            tagsSeen += tags.size
+          },
+          (thrown: unknown) => violations.push(`while it ran: ${String(thrown)}`),
+        )
         await sleep(1_000)
       }
     })()
@@ -256,7 +267,7 @@ describe.runIf(process.env.LONGSHORE_KILLS)('SIGKILL', () => {
       for (const { status } of jobs.values()) counted[status] = (counted[status] ?? 0) + 1
       const retried = [...jobs.values()].filter(({ attempt }) => attempt > 1).length
       process.stdout.write(
-        `${JSON.stringify(counted)}, ${retried} with more than one attempt, ${tags.size} tags whole, ${Math.round(proxy.sent() / 1_048_576)} MB to the target; kills done after ${Math.round((killedAt - began) / 1000)} s, all ended after ${Math.round((settled - began) / 1000)} s\n`,
+        `${JSON.stringify(counted)}, ${retried} with more than one attempt, ${tags.size} tags whole, ${Math.round(proxy.sent() / 1_048_576)} MB to the target; ${tagsSeen} tags found whole in ${looks} looks while it ran; kills done after ${Math.round((killedAt - began) / 1000)} s, all ended after ${Math.round((settled - began) / 1000)} s\n`,
       )
     } finally {
       over.abort()
