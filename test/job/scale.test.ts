@@ -11,7 +11,7 @@ import { createWorld, DIGEST, seededRandom, succeed, TENANT, TIMEOUT_MS, tagRegi
 /** In CI (`LONGSHORE_SCALE=1`) as many as the sentences say; else the same with fewer, under limits as much smaller. */
 const CHILDREN = process.env.LONGSHORE_SCALE ? 100_000 : 3_000
 const limits = { sweepPageMax: CHILDREN / 100, resendBatchMax: CHILDREN / 200 }
-const SLOW_MS = process.env.LONGSHORE_SCALE ? 180_000 : 10_000
+const SLOW_MS = process.env.LONGSHORE_SCALE ? 600_000 : 60_000
 /** As serverless.yml has them for scans, see `JobLimits.pool`. */
 const POOL = { interactive: 4, bulk: 8, batch: 10 }
 

@@ -83,14 +83,14 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/job/children.ts',
     'const { tenant, generation = 0 } = execution',
     "const { generation = 0 } = execution\n  const tenant = 'main'",
-    1,
+    13,
   ),
   mutant(
     'all events are told to one tenant',
     'lib/job/event-cursor.ts',
     '    tenant: job.tenant,\n    data',
     "    tenant: 'main',\n    data",
-    1,
+    13,
   ),
   // Schedules.
   mutant(
@@ -98,6 +98,6 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/schedule/due.ts',
     'const skip = previous ?',
     'const skip = previous?.id === id ?',
-    1,
+    2983,
   ),
 ]
