@@ -1,5 +1,6 @@
 /** /v1/retention: how long which images are kept, a list whose first rule that means an image decides. */
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Limits } from '../config.ts'
 import { retentionKey } from '../job/keys.ts'
 import { SCAN_LIMITS } from '../limits/scan.ts'
 import { readRetention } from '../scan/images/retention.ts'
@@ -7,7 +8,7 @@ import { json, problems } from './resources.ts'
 import type { Api, ApiEnvironment } from './server.ts'
 
 /** Reports are deleted a week later (infrastructure/storage.yml), and an image without its report is nothing to show. */
-const DAYS_MAX = SCAN_LIMITS.imageDays.max
+const daysMax = ({ historyDays }: Limits): number => Math.min(SCAN_LIMITS.imageDays.max, historyDays)
 
 export function retentionRoutes(app: Api, env: ApiEnvironment): void {
   const { store, limits } = env
@@ -20,7 +21,7 @@ export function retentionRoutes(app: Api, env: ApiEnvironment): void {
           .max(512)
           .regex(/^[A-Za-z0-9._:/*?[\]-]+$/, 'write registry/repository or registry/repository:tag, with * or **')
           .openapi({ example: 'registry.example/ci/**:pr-*' }),
-        days: z.number().int().min(1).max(DAYS_MAX),
+        days: z.number().int().min(1).max(daysMax(limits)),
       }),
     )
     .max(limits.retentionRulesMax)

@@ -24,13 +24,14 @@ export function readRetention(stored: Json | undefined): RetentionRule[] {
   })
 }
 
-/** Seconds since the epoch when an image is forgotten: when the last of its names lets it go. */
+/** Seconds since the epoch when an image is forgotten: when the last of its names lets it go, never after its reports. */
 export function expiryOf(
   { names, scannedAt }: Pick<ImageRecord, 'names' | 'scannedAt'>,
   rules: readonly RetentionRule[],
-  { imageDays }: Pick<Limits, 'imageDays'>,
+  { imageDays, historyDays }: Pick<Limits, 'imageDays' | 'historyDays'>,
 ): number {
-  const ends = Object.entries(names).map(([name, at]) => end(at, ruleFor(name, rules)?.days ?? imageDays))
+  const days = (name: string) => Math.min(ruleFor(name, rules)?.days ?? imageDays, historyDays)
+  const ends = Object.entries(names).map(([name, at]) => end(at, days(name)))
   return ends.length > 0 ? Math.max(...ends) : end(scannedAt, imageDays)
 }
 

@@ -3,7 +3,7 @@ import { expiryOf, type RetentionRule, readRetention } from '../../../lib/scan/i
 
 const DAY_MS = 86_400_000
 const AT = Date.UTC(2026, 10, 20)
-const limits = { imageDays: 90 }
+const limits = { imageDays: 90, historyDays: 90 }
 
 /** In days after AT. */
 const kept = (names: { [name: string]: number }, rules: RetentionRule[]): number => {
@@ -34,6 +34,13 @@ describe('an image is kept', () => {
     ['**', 'anything at all', true],
   ])('by the rule for %s when it is %s: %s', (pattern, name, means) => {
     expect(kept({ [name]: 0 }, [rule(pattern, 7)])).toBe(means ? 7 : 90)
+  })
+
+  test('no longer than its reports, which a deployment may delete earlier', () => {
+    const names = { 'r.test/app:1': AT }
+    const few = { imageDays: 90, historyDays: 30 }
+    for (const rules of [[], [rule('**', 60)]])
+      expect(expiryOf({ names, scannedAt: AT }, rules, few)).toBe(AT / 1_000 + 30 * 86_400)
   })
 
   test('by the first rule that means it', () => {
