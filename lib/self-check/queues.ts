@@ -12,6 +12,9 @@ import type { Check } from './model.ts'
 /** Fewer receives than this make dead letters of messages that were only unlucky: serverless.yml says 5. */
 const RECEIVES_MIN = 5
 
+/** Of the functions that every type shares, as serverless.yml says (a test compares them). */
+export const SHARED_TIMEOUTS_SECONDS = { [FAN_OUT]: 300, [RE_EVALUATE]: 300 } as const
+
 /** What a queue said of the time, and when it was asked. Milliseconds since the epoch. */
 export interface Answered {
   serverTime: number
@@ -53,8 +56,12 @@ function expectedOf(types: JobTypes, { functionTimeoutSeconds }: Pick<Limits, 'f
     })),
     { queue: deadLetterQueueOf(type) },
   ])
-  const others = [FAN_OUT, RE_EVALUATE].flatMap((queue) => [
-    { queue, deadLetters: deadLetterQueueOf(queue) },
+  const others = Object.entries(SHARED_TIMEOUTS_SECONDS).flatMap(([queue, seconds]) => [
+    {
+      queue,
+      timeoutSeconds: Math.min(seconds, functionTimeoutSeconds),
+      deadLetters: deadLetterQueueOf(queue),
+    },
     { queue: deadLetterQueueOf(queue) },
   ])
   return [...pools, ...others]

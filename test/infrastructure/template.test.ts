@@ -11,6 +11,7 @@ import { FAN_OUT } from '../../lib/job/execution.ts'
 import { deadLetterQueueOf, queueOf, RE_EVALUATE } from '../../lib/job/message.ts'
 import { JOB_TYPES } from '../../lib/jobs.ts'
 import { lifecycleRules } from '../../lib/local/expiry.ts'
+import { SHARED_TIMEOUTS_SECONDS } from '../../lib/self-check/queues.ts'
 import { TABLE, TTL_ATTRIBUTE } from '../../lib/store/table.ts'
 import { ROOT, sourceFiles } from '../architecture/sources.ts'
 import { actionsInBundle, actionsOfCode } from './calls.ts'
@@ -85,6 +86,10 @@ describe('the pool of', () => {
 
   test('the re-evaluation has them too', () => {
     expect(poolProblems(plain.template, RE_EVALUATE_POOL)).toEqual([])
+  })
+
+  test.each(Object.entries(SHARED_TIMEOUTS_SECONDS))('%s lasts as long as the self-check expects', (name, seconds) => {
+    expect(lambda(name).properties.Timeout).toBe(seconds)
   })
 
   test.each([

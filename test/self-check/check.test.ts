@@ -71,6 +71,12 @@ describe('a self-check', () => {
       { deadLetters: { queue: 'fan-out-dlq', afterReceives: 1 } },
       'the queue fan-out gives up after 1 receives, not 5',
     ],
+    ['fan-out', { visibilitySeconds: 299 }, 'the queue fan-out hides a message for 299 s, a run may last 300 s'],
+    [
+      're-evaluate',
+      { visibilitySeconds: 299 },
+      'the queue re-evaluate hides a message for 299 s, a run may last 300 s',
+    ],
   ])('tells of the queue %s with %j', async (queue, change, sentence) => {
     const { withQueue } = await healthy()
 
