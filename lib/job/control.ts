@@ -35,7 +35,10 @@ export async function stopJob(tenant: string, id: string, env: Environment): Pro
     } else {
       const error = { code: 'stopped-by-user' as const, message: 'stopped before it ran', retryable: true }
       const stopped = await apply(env.store, job, transitions.stop(job, ending('stopped', env, { error })))
-      if (stopped) return { job: stopped, outcome: 'stopped' }
+      if (!stopped) continue
+      // No worker ever tells of it: this is its end.
+      env.metrics?.count('stopped', job.type)
+      return { job: stopped, outcome: 'stopped' }
     }
   }
   throw new LongshoreError('conflict', `job ${id} kept changing while it was being stopped; ask again`)

@@ -127,7 +127,7 @@ async function claimJob(
       halt === 'stop'
         ? transitions.stop(place, ending('stopped', env, { error }))
         : transitions.cancel(place, ending('canceled', env, { error }))
-    await apply(store, place, end)
+    if (await apply(store, place, end)) env.metrics?.count(halt === 'stop' ? 'stopped' : 'canceled', place.type)
     return 'acknowledge'
   }
   const claimed = await apply(store, place, transitions.claim(place, by())).catch(failed)

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { LongshoreError } from '../../lib/errors.ts'
 import { stopJob } from '../../lib/job/control.ts'
+import { createExecution, stopExecution } from '../../lib/job/execution.ts'
+import { idOf } from '../../lib/job/id.ts'
 import { readLog } from '../../lib/job/log.ts'
 import { submit } from '../../lib/job/submit.ts'
 import { ConditionFailed } from '../../lib/store/port.ts'
@@ -307,6 +309,28 @@ describe('stopping', () => {
     expect(await world.deliver()).toEqual(['acknowledge'])
     expect(await world.job(job.id)).toMatchObject({ status: 'stopped', fence: 0 })
     expect(await stopJob(TENANT, job.id, world.env)).toMatchObject({ outcome: 'already' })
+  })
+
+  it('counts a job that was stopped while it waited, and each child of an execution that its flag ended', async () => {
+    const world = createWorld({ registry: tagRegistry({ app: { latest: DIGEST, old: `sha256:${'b'.repeat(64)}` } }) })
+    const counted: string[] = []
+    world.env.metrics = {
+      count: (name, type) => void counted.push(`${name} ${type}`),
+      measure: () => {},
+      flush: () => {},
+    }
+    const job = await world.submitProbe()
+    await stopJob(TENANT, job.id, world.env)
+    await stopJob(TENANT, job.id, world.env)
+    await world.deliver()
+    expect(counted.filter((one) => one.startsWith('stopped'))).toEqual(['stopped probe'])
+    const id = idOf('test', 'stopped')
+    const spec = { images: ['app'] }
+    await createExecution({ id, tenant: TENANT, type: 'probe', trigger: 'request', spec }, world.env)
+    await world.deliver('fan-out')
+    await stopExecution(TENANT, id, world.env)
+    await world.deliver('probe-bulk')
+    expect(counted.filter((one) => one.startsWith('stopped'))).toHaveLength(3)
   })
 
   it('aborts a running job within five seconds', async () => {
