@@ -176,4 +176,36 @@ describe('fire times', () => {
     const spring = runs(Date.UTC(2026, 2, 28, 12), 2)
     expect(spring.map((at) => at.slice(0, 10))).toEqual(['2026-03-29', '2026-03-30'])
   })
+
+  // All zones of this Node, each at its changes of the clock in two years.
+  it('come once each on every day around every change of every zone (fault 35)', { timeout: 120_000 }, () => {
+    const hour = 3_600_000
+    const seen = { zones: 0, changes: 0 }
+    for (const timeZone of Intl.supportedValuesOf('timeZone')) {
+      seen.zones++
+      const shown = new Intl.DateTimeFormat('sv', { timeZone, dateStyle: 'short', timeStyle: 'short' })
+      const offsetOf = (at: number) => Date.parse(`${shown.format(at).replace(' ', 'T')}:00Z`) - at
+      const days = Array.from({ length: 366 }, (_, day) => Date.UTC(2026, 0, 1) + day * 24 * hour)
+      const changed = days.filter((at) => offsetOf(at) !== offsetOf(at + 24 * hour))
+      for (const day of changed) {
+        seen.changes++
+        // Hours that may come twice or be missing, and one that never is.
+        for (const cron of ['30 1 * * *', '30 2 * * *', '0 0 * * *', '15 12 * * *']) {
+          const runs = nextRuns(cron, timeZone, day - 48 * hour, 5)
+          const dates = runs.map((at) => shown.format(at).slice(0, 10))
+          const story = `${timeZone} ${cron} ${dates.join(' ')}`
+          expect(new Set(dates).size, story).toBe(5)
+          const span = (Date.parse(dates[4]!) - Date.parse(dates[0]!)) / (24 * hour)
+          expect(span, story).toBe(4)
+          // From wherever one asks, the next is the same: a tick that died repeats the instant, none is between.
+          for (const [n, at] of runs.slice(1).entries()) {
+            expect(nextRuns(cron, timeZone, runs[n]!, 1), story).toEqual([at])
+            expect(nextRuns(cron, timeZone, at - 1, 1), story).toEqual([at])
+          }
+        }
+      }
+    }
+    expect(seen.zones).toBeGreaterThan(300)
+    expect(seen.changes).toBeGreaterThan(100)
+  })
 })
