@@ -40,8 +40,8 @@ const IMAGE = 'lab/single'
 const BYTES_PER_SECOND = 25_000_000
 const FUNCTION_SECONDS = 6
 
-async function line(target = TARGET): Promise<Line> {
-  const made = await throttledLine(target, BYTES_PER_SECOND)
+async function line(target = TARGET, slow: 'requests' | 'answers' = 'requests'): Promise<Line> {
+  const made = await throttledLine(target, BYTES_PER_SECOND, slow)
   onTestFinished(() => made.close())
   return made
 }
@@ -109,8 +109,8 @@ function longshore() {
   }
   return {
     job,
-    accept: async (target: string) => {
-      const params = { source: `${SOURCE}/${IMAGE}:1`, target }
+    accept: async (target: string, source = SOURCE) => {
+      const params = { source: `${source}/${IMAGE}:1`, target }
       return (await submit({ tenant: 'main', type: 'replicate', params }, env)).job
     },
     /** One function: one message, so many seconds. */
@@ -179,32 +179,48 @@ const uploadsOf = (checkpoint: Json | undefined) =>
   (checkpoint as { uploads?: { offset: number; restarts: number }[] } | undefined)?.uploads ?? []
 
 describe.skipIf(skipped)(`a layer of 300 MB over a narrow line${skipped}`, () => {
-  test('gets there in several invocations, every byte once, further with each', { timeout: 240_000 }, async () => {
-    const narrow = await line()
-    const service = longshore()
-    const repository = `resume/${randomUUID().slice(0, 8)}`
-    const { id } = await service.accept(`${narrow.host}/${repository}:1`)
-    const seen: number[] = []
-    for (;;) {
-      await service.invoke()
-      const { status, progress, error } = await service.job(id)
-      if (status === 'error') throw new Error(error?.message)
-      seen.push(progress?.bytes.done ?? 0)
-      if (status === 'success') break
-      expect(status).toBe('retrying')
-      expect(await tagged(TARGET, repository, '1')).toBeUndefined()
-    }
-    const { hops = 0, failures, result } = await service.job(id)
-    const size = await sizeOf()
-    console.log(`${hops + 1} invocations, ${seen.join(' < ')}, ${(narrow.sent() / size).toFixed(4)} of the bytes moved`)
-    expect(hops).toBeGreaterThanOrEqual(2)
-    expect(failures).toBe(0)
-    expect(new Set(seen).size).toBe(seen.length)
-    expect([...seen].sort((a, b) => a - b)).toEqual(seen)
-    expect(narrow.sent()).toBeLessThanOrEqual(size * 1.05)
-    expect(result).toMatchObject({ blobs: { copied: 2 }, bytes: { copied: size } })
-    await expectWhole(repository)
-  })
+  test.each([
+    { side: 'to its target', slowSource: false },
+    { side: 'from its source', slowSource: true },
+  ])(
+    '$side gets there in several invocations, every byte once, further with each',
+    {
+      timeout: 240_000,
+    },
+    async ({ slowSource }) => {
+      // Both sides are counted, one of them is slow.
+      const from = await (slowSource ? line(SOURCE, 'answers') : throttledLine(SOURCE, Number.POSITIVE_INFINITY))
+      const to = await (slowSource ? throttledLine(TARGET, Number.POSITIVE_INFINITY) : line())
+      onTestFinished(async () => void (await Promise.all(slowSource ? [to.close()] : [from.close()])))
+      const service = longshore()
+      const repository = `resume/${randomUUID().slice(0, 8)}`
+      const { id } = await service.accept(`${to.host}/${repository}:1`, from.host)
+      const seen: number[] = []
+      for (;;) {
+        await service.invoke()
+        const { status, progress, error } = await service.job(id)
+        if (status === 'error') throw new Error(error?.message)
+        seen.push(progress?.bytes.done ?? 0)
+        if (status === 'success') break
+        expect(status).toBe('retrying')
+        expect(await tagged(TARGET, repository, '1')).toBeUndefined()
+      }
+      const { hops = 0, failures, result } = await service.job(id)
+      const size = await sizeOf()
+      console.log(
+        `${hops + 1} invocations, ${seen.join(' < ')}, ${(from.received() / size).toFixed(4)} of the bytes read, ${(to.sent() / size).toFixed(4)} written`,
+      )
+      expect(hops).toBeGreaterThanOrEqual(2)
+      expect(failures).toBe(0)
+      expect(new Set(seen).size).toBe(seen.length)
+      expect([...seen].sort((a, b) => a - b)).toEqual(seen)
+      // A fast source has sent ahead what no invocation has read when it hands over: what fits into the buffers of sockets.
+      expect(from.received()).toBeLessThanOrEqual(size * (slowSource ? 1.05 : 1.25))
+      expect(to.sent()).toBeLessThanOrEqual(size * 1.05)
+      expect(result).toMatchObject({ blobs: { copied: 2 }, bytes: { copied: size } })
+      await expectWhole(repository)
+    },
+  )
 
   test.each([
     // docker-registry forgets a session that is cut inside a chunk: that blob is begun anew.

@@ -1,4 +1,4 @@
-/** A TCP proxy with a narrow line towards a registry: what real networks are, and loopback is not. */
+/** A TCP proxy with a narrow line to or from a registry: what real networks are, and loopback is not. */
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
 export interface Line {
@@ -6,16 +6,26 @@ export interface Line {
   host: string
   /** Bytes that went towards the registry so far, heads of requests too. */
   sent(): number
+  /** Bytes that came back so far, heads of answers too. */
+  received(): number
   /** Resolves when so many bytes went towards the registry. */
   reached(bytes: number): Promise<void>
   close(): Promise<void>
 }
 
-/** Forwards to `target`; all connections together send at most `bytesPerSecond`. Answers are not slowed. */
-export async function throttledLine(target: string, bytesPerSecond: number): Promise<Line> {
+/**
+ * Forwards to `target`. All connections together send at most `bytesPerSecond`: requests towards it, or answers from it; the
+ * other direction is only counted.
+ */
+export async function throttledLine(
+  target: string,
+  bytesPerSecond: number,
+  slow: 'requests' | 'answers' = 'requests',
+): Promise<Line> {
   const { hostname, port } = new URL(`http://${target}`)
   const sockets = new Set<Socket>()
   let sent = 0
+  let received = 0
   let freeAt = 0
   const waiting: { bytes: number; resolve: () => void }[] = []
   const server = createServer((client) => {
@@ -29,23 +39,33 @@ export async function throttledLine(target: string, bytesPerSecond: number): Pro
         registry.destroy()
       })
     }
-    registry.pipe(client)
-    client.on('data', (chunk) => {
-      client.pause()
-      freeAt = Math.max(freeAt, Date.now()) + (chunk.length / bytesPerSecond) * 1_000
-      setTimeout(() => {
-        sent += chunk.length
-        for (const waiter of waiting) if (sent >= waiter.bytes) waiter.resolve()
-        registry.write(chunk)
-        client.resume()
-      }, freeAt - Date.now())
+    const forward = (from: Socket, to: Socket, isSlow: boolean, count: (bytes: number) => void) => {
+      const pass = (chunk: Buffer) => {
+        count(chunk.length)
+        if (to.write(chunk)) from.resume()
+        else to.once('drain', () => from.resume())
+      }
+      from.on('data', (chunk: Buffer) => {
+        from.pause()
+        if (!isSlow) return pass(chunk)
+        freeAt = Math.max(freeAt, Date.now()) + (chunk.length / bytesPerSecond) * 1_000
+        setTimeout(pass, freeAt - Date.now(), chunk)
+      })
+      from.on('end', () => to.end())
+    }
+    forward(client, registry, slow === 'requests', (bytes) => {
+      sent += bytes
+      for (const waiter of waiting) if (sent >= waiter.bytes) waiter.resolve()
     })
-    client.on('end', () => registry.end())
+    forward(registry, client, slow === 'answers', (bytes) => {
+      received += bytes
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     sent: () => sent,
+    received: () => received,
     reached: (bytes) =>
       new Promise((resolve) => {
         if (sent >= bytes) resolve()
