@@ -26,7 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "all(eq('status', 'running'), eq('fence', fence), absent('stop'))",
     "all(eq('status', 'running'), absent('stop'))",
-    28,
+    114,
   ),
   mutant(
     'a worker writes over a stop',
@@ -47,14 +47,14 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "{ name: 'finish', when: mine(fence), change",
     "{ name: 'finish', when: eq('status', 'running'), change",
-    28,
+    69,
   ),
   mutant(
     'a failed attempt is written without the fence',
     TRANSITIONS,
     "{ name: 'fail', when: mine(fence), change",
     "{ name: 'fail', when: eq('status', 'running'), change",
-    456,
+    1780,
   ),
   mutant(
     'a hand-over is written without the fence',
@@ -82,7 +82,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "when: all(from('claim'), any(absent('dueAt'), le('dueAt', by.now)))",
     "when: from('claim')",
-    27,
+    49,
   ),
   mutant(
     'a claim keeps the fence',
@@ -103,14 +103,14 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/work.ts',
     'if (seen.stop || !attemptsLeft ||',
     'if (seen.stop ||',
-    28,
+    182,
   ),
   mutant(
     'a stop ends a job whatever it has become',
     TRANSITIONS,
     "{ name: 'stop', when: from('stop'), change",
     "{ name: 'stop', when: absent('nothing'), change",
-    927,
+    323,
   ),
   mutant(
     'a stop is asked of a job that has ended',
@@ -131,7 +131,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "all(eq('status', 'running'), eq('fence', seen.fence), eq('lease', seen.lease))",
     "eq('status', 'running')",
-    664,
+    2286,
   ),
   mutant(
     'poison ends a job that was claimed meanwhile',
@@ -159,7 +159,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "when: all(eq('status', seen.status), eq('nextSendAt', seen.nextSendAt), from('resend')),",
     "when: absent('nothing'),",
-    2604,
+    3437,
   ),
   // The sweep.
   mutant(
@@ -189,7 +189,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     'change: wait(job, w, { set: { attempting: 0 }, add: { failures: seen.attempting } }),\n  }\n}\n\n/** The sweeper: the run is dead and that',
     'change: wait(job, w, { set: { attempting: 0 } }),\n  }\n}\n\n/** The sweeper: the run is dead and that',
-    28,
+    187,
   ),
   mutant(
     'a send does not move the time of the next one',
@@ -232,7 +232,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/work.ts',
     '  if (delay !== undefined) await env.queue.send(queueOf(seen.type',
     '  if (delay === -1) await env.queue.send(queueOf(seen.type',
-    27,
+    49,
   ),
   mutant(
     'the message of a job that became due meanwhile is dropped',
@@ -253,7 +253,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/work.ts',
     'const halt = place.execution && (await haltOfParent(place.tenant, place.execution, env, invocation).catch(failed))',
     'const halt = place.execution && ((await haltOfParent(place.tenant, place.execution, env, invocation)) as never) && undefined',
-    270,
+    303,
   ),
   // Submit, stop, retry.
   mutant(
@@ -297,7 +297,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/event-cursor.ts',
     'limits.eventSettleSeconds * 1000',
     '0',
-    640,
+    463,
   ),
   // Executions and schedules.
   mutant(
@@ -319,14 +319,14 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/fan-out-writes.ts',
     "const held = (execution: ExecutionRecord) => all(eq('status', 'running'), eq('fence', execution.fence))",
     "const held = (execution: ExecutionRecord) => all(eq('status', 'running'), absent('nothing'))",
-    187,
+    4557,
   ),
   mutant(
     'a fan-out is taken over alive',
     'lib/job/fan-out.ts',
     '  if (!leaseIsDead(seen, now, env.workersDeadBefore)) return undefined\n',
     '',
-    196,
+    350,
   ),
   mutant(
     'an execution is closed while children are open',
