@@ -25,6 +25,8 @@ interface Answer {
   errors: number
   states: number
   seconds: number
+  /** What the search stumbled over, in pan's words. */
+  error: string
   /** Lines of the model that no path reached. */
   unreached: number[]
   text: string
@@ -48,10 +50,12 @@ describe.runIf(asked)('Spin', () => {
     const { file, about, says, expected } = question
     test(`${file}, ${about}: ${says} - ${expected}`, { timeout: 600_000 }, async () => {
       const answer = await ask(question, join(folder, String(index)))
-      const row = [file, about, says, expected, `${answer.states} states`, `${answer.seconds} s`]
+      const row = [file, about, says, answer.error || expected, `${answer.states} states`, `${answer.seconds} s`]
       told.push(row.join(' | '))
       if (expected === 'violated') {
         expect(answer.errors, answer.text).toBeGreaterThan(0)
+        // For the reason it is there for: an assertion, or a way round for ever. A deadlock would be a flaw of the model.
+        expect(answer.error, answer.text).toMatch(about === 'safety' ? /^assertion violated/ : /^acceptance cycle/)
         return
       }
       expect(answer.errors, answer.text).toBe(0)
@@ -109,6 +113,7 @@ async function ask({ file, about, flags, expected }: Question, folder: string): 
     errors: number(/errors: (\d+)/),
     states: number(/^\s*(\d+) states, stored/m),
     seconds: number(/elapsed time ([\d.]+)/),
+    error: /^pan:\d+: (.*?)(?: \(at depth \d+\))?$/m.exec(stdout)?.[1] ?? '',
     unreached: [...stdout.matchAll(/\.pml:(\d+), state \d+/g)].map(([, line]) => Number(line)),
     text: stdout,
   }
