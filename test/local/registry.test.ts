@@ -413,7 +413,7 @@ describe.each(['memory', 'disk'] as const)('the demo registry, in %s', (kind) =>
 
     const offline = await rawRequest(`${registry.url}/token`, {
       method: 'POST',
-      body: 'grant_type=password&username=robot&password=pass&access_type=offline&scope=repository:a/b:pull',
+      body: 'grant_type=password&username=robot&password=canary-bearer-e3f9&access_type=offline&scope=repository:a/b:pull',
     })
     const refreshed = await rawRequest(`${registry.url}/token`, {
       method: 'POST',
