@@ -40,12 +40,12 @@ describe.runIf(process.env.LONGSHORE_KILLS)('SIGKILL', () => {
     for (const close of closes.splice(0).reverse()) await close()
   })
 
-  test('of workers and of the service with its stores loses, doubles and breaks nothing', { timeout: 150_000 }, () =>
+  test('of workers and of the service with its stores loses, doubles and breaks nothing', { timeout: 400_000 }, () =>
     chaos({ jobs: Number(process.env.LONGSHORE_KILLS_JOBS ?? 500), serviceKills: 4, workerKills: 10, env: {} }),
   )
 
   test('of workers and of the service beside a store and a queue that live on does not either', {
-    timeout: 120_000,
+    timeout: 400_000,
   }, async () => {
     const [dynamo, sqs] = await Promise.all([startDynamo(), startSqs()])
     closes.push(
@@ -102,6 +102,9 @@ describe.runIf(process.env.LONGSHORE_KILLS)('SIGKILL', () => {
           LONGSHORE_RETRY_BASE_SECONDS: '1',
           LONGSHORE_RETRY_MAX_SECONDS: '2',
           LONGSHORE_EVENT_SETTLE_SECONDS: '1',
+          LONGSHORE_EMPTY_QUEUE_SECONDS: '1',
+          // A machine that does other things may need several functions of 5 s for a blob.
+          LONGSHORE_STALLS_MAX: '20',
           LONGSHORE_TAG_VERIFY_MARGIN_SECONDS: '1',
           LONGSHORE_LOG_LEVEL: 'CRITICAL',
           ...(built ? { LONGSHORE_BUILT: '1' } : {}),
@@ -161,8 +164,16 @@ describe.runIf(process.env.LONGSHORE_KILLS)('SIGKILL', () => {
       )
     }
 
+    /** One after the other: of two at once the one that began first may show what the other has seen change. */
+    let looking: Promise<unknown> = Promise.resolve()
+    const look = (): Promise<Map<string, Job>> => {
+      const looked = looking.then(lookOnce)
+      looking = looked.catch(() => undefined)
+      return looked
+    }
+
     /** Every job as the list shows it; what has ended must stay as it is. */
-    const look = async (): Promise<Map<string, Job>> => {
+    const lookOnce = async (): Promise<Map<string, Job>> => {
       const all = new Map<string, Job>()
       let path = '/v1/jobs?limit=100'
       for (;;) {
@@ -240,7 +251,7 @@ describe.runIf(process.env.LONGSHORE_KILLS)('SIGKILL', () => {
       const killedAt = performance.now()
       let jobs = await look()
       const isOpen = () => [...accepted.keys()].filter((id) => !TERMINAL.includes(jobs.get(id)?.status ?? ''))
-      const deadline = Date.now() + 60_000
+      const deadline = Date.now() + 180_000
       while (isOpen().length > 0 && Date.now() < deadline) {
         await sleep(250)
         jobs = await look()
