@@ -188,7 +188,7 @@ export async function requirePolicy(
 
 /**
  * Replaces all fields a user may set; what the ticks note beside them (which run was the last) stays as they leave it. The
- * next fire time is computed anew from now.
+ * next fire time is computed anew from now, unless one is due just now.
  */
 export async function replacePolicy(tenant: string, id: string, body: Json, env: Environment): Promise<PolicyRecord> {
   const old = await requirePolicy(tenant, id, env)
@@ -196,6 +196,9 @@ export async function replacePolicy(tenant: string, id: string, body: Json, env:
   const now = env.clock.now()
   const { cron: _cron, nextRunAt: _next, ...kept } = old
   const fresh = schedule({ ...kept, ...checked, v: RECORD_VERSION, updatedAt: now, revision: old.revision + 1 }, now)
+  // An instant that is due may have begun an execution that the tick could not note any more: the next tick will.
+  if (fresh.nextRunAt !== undefined && old.nextRunAt !== undefined && old.nextRunAt <= now)
+    fresh.nextRunAt = old.nextRunAt
   const { v, revision, updatedAt, cron, nextRunAt } = fresh
   const ofTime = {
     ...(cron === undefined ? {} : { cron }),

@@ -312,12 +312,10 @@ export class Witness implements Watch {
         fail('I9 a second execution of one instant')
     if (now.status !== 'running' && !now.error) fail('I9 a skip without a reason')
     if (now.status !== 'running') return
-    // A retry is no run of the schedule: who asks for it may have two at once. Open (docs/reliability.md): a run whose tick
-    // died before it was noted, at a policy that was edited before the next tick, is forgotten.
-    const noted = now.policy === undefined ? undefined : this.policies.get(now.policy)?.lastExecution
+    // A retry is no run of the schedule: who asks for it may have two at once.
     for (const other of this.executions.values())
       if (other.id !== now.id && other.policy === now.policy && other.trigger === 'schedule' && !other.generation)
-        if (other.id === noted && this.#isAtWork(other))
+        if (this.#isAtWork(other))
           fail(`I9 a run began while run ${other.id} of its policy is at work`)
   }
 
