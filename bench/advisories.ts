@@ -1,7 +1,8 @@
 /**
  * Question: how long does a revision take to build, to open and to look up, and how long does a rescan take?
  *
- *   npx esbuild bench/advisories.ts --bundle --platform=node --format=esm --outfile=/tmp/longshore-bench/advisories.mjs \
+ *   npx esbuild bench/advisories.ts --bundle --platform=node --format=esm --target=node20 \
+ *     --outfile=/tmp/longshore-bench/advisories.mjs \
  *     --banner:js="import{createRequire}from'node:module';const require=createRequire(import.meta.url)"
  *   node /tmp/longshore-bench/advisories.mjs ../shared/vulndata
  *

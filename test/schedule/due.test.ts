@@ -98,6 +98,25 @@ describe('a policy', () => {
     expect(await running(world)).toEqual([first])
   })
 
+  it('does not run beside itself when the tick dies before it notes its run, and it is edited before the next', async () => {
+    const world = createWorld({ registry })
+    const { id } = await createPolicy(TENANT, policy, world.env)
+    await world.clock.advance(5 * 60_000)
+    const dying = storeWith(world, {
+      update: async () => {
+        throw new Error('killed')
+      },
+    })
+    await fireDue(dying)
+    const [first] = await running(world)
+    await replacePolicy(TENANT, id, { ...policy, name: 'edited' }, world.env)
+    expect(await fireDue(world.env)).toBe(0)
+    expect(await requirePolicy(TENANT, id, world.env)).toMatchObject({ name: 'edited', lastExecution: first })
+    await world.clock.advance(5 * 60_000)
+    expect(await fireDue(world.env)).toBe(0)
+    expect(await running(world)).toEqual([first])
+  })
+
   // Found by test/models/tick.pml: a tick that looked earlier must not hide the execution of one that looked later.
   it('does not run beside itself when a tick dies between its put and its advance, and a slower one finds the execution', async () => {
     const world = createWorld({ registry })
