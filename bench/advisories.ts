@@ -120,11 +120,11 @@ const inventory: ImageInventory = {
 }
 const scans: number[] = []
 let findings = 0
-for (let i = 0; i < 60; i++) {
+for (let i = 0; i < Number(process.env.SCANS ?? 60); i++) {
   const before = performance.now()
   findings = (await buildReport({ image: 'bench', inventory, database })).findings.length
   scans.push(performance.now() - before)
 }
 say(`match of ${inventory.packages.length} packages, first`, `${scans[0]!.toFixed(2)} ms, ${findings} findings`)
-say('match, median of 60', `${median(scans).toFixed(2)} ms`)
+say(`match, median of ${scans.length}, and fastest`, `${median(scans).toFixed(2)} ms, ${Math.min(...scans).toFixed(2)} ms`)
 rmSync(directory, { recursive: true, force: true })

@@ -127,21 +127,21 @@ export function writeMatch(match: AdvisoryMatch): string {
 /** The matches of one package: the value of a key in a match file. */
 export function readMatches(value: string): AdvisoryMatch[] {
   const stored = JSON.parse(value) as [id: string, ranges: string[][], versions?: string, more?: More][]
-  return stored.map(([id, ranges, versions, more]) => ({
-    id,
-    ranges: ranges.map((items) => {
-      const semver = items[0] === 'S'
-      return {
-        semver,
-        events: (semver ? items.slice(1) : items).map((item) => ({
-          kind: EVENT_KINDS[item[0]!]!,
-          version: item.slice(1),
-        })),
-      }
-    }),
-    versions: versions ? versions.split('\n') : [],
-    ...(more ? readMore(more) : {}),
-  }))
+  return stored.map(([id, ranges, versions, more]) => {
+    const match: AdvisoryMatch = { id, ranges: ranges.map(readRange), versions: versions ? versions.split('\n') : [] }
+    // Read a hundred thousand times a second: few have more, and an object that is spread is slow for all.
+    return more ? Object.assign(match, readMore(more)) : match
+  })
+}
+
+function readRange(items: string[]): AdvisoryMatch['ranges'][number] {
+  const semver = items[0] === 'S'
+  const events: OsvEvent[] = []
+  for (let i = semver ? 1 : 0; i < items.length; i++) {
+    const item = items[i]!
+    events.push({ kind: EVENT_KINDS[item[0]!]!, version: item.slice(1) })
+  }
+  return { semver, events }
 }
 
 /** CVE ids in the order people expect: by year, then by number. */
