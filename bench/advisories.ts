@@ -126,5 +126,8 @@ for (let i = 0; i < Number(process.env.SCANS ?? 60); i++) {
   scans.push(performance.now() - before)
 }
 say(`match of ${inventory.packages.length} packages, first`, `${scans[0]!.toFixed(2)} ms, ${findings} findings`)
-say(`match, median of ${scans.length}, and fastest`, `${median(scans).toFixed(2)} ms, ${Math.min(...scans).toFixed(2)} ms`)
+say(
+  `match, median of ${scans.length}, and fastest`,
+  `${median(scans).toFixed(2)} ms, ${Math.min(...scans).toFixed(2)} ms`,
+)
 rmSync(directory, { recursive: true, force: true })
