@@ -8,6 +8,7 @@ import type { Environment } from '../job/environment.ts'
 import { countChildren, createExecution, type ExecutionRecord, readExecution, statusOf } from '../job/execution.ts'
 import { idOf, newId } from '../job/id.ts'
 import { EXECUTION_SHARDS, openPartition, policyKey, stamp } from '../job/keys.ts'
+import { INDEX_LAG_SECONDS } from '../limits/job.ts'
 import { absent, all, eq, exists } from '../store/condition.ts'
 import { ConditionFailed } from '../store/port.ts'
 import { nextRuns } from './cron.ts'
@@ -92,6 +93,10 @@ async function runningBefore(policy: PolicyRecord, id: string, env: Environment)
   if (!policy.lastExecution || policy.lastExecution === id) return undefined
   const last = await readExecution(policy.tenant, policy.lastExecution, env)
   if (last?.status !== 'running') return undefined
+  // What was listed just now may not be in the index yet: no child that is open does not mean that there is none.
+  const shownMs = Math.min(env.limits.eventSettleSeconds, INDEX_LAG_SECONDS) * 1000 + 2 * env.limits.clockSkewMsMax
+  const fresh = last.listedAt !== undefined && env.clock.now() < last.listedAt + shownMs
+  if (fresh && !last.stop && !last.cancel) return last
   return statusOf(last, await countChildren(last, env)) === 'running' ? last : undefined
 }
 

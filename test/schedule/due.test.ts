@@ -56,6 +56,25 @@ describe('a policy', () => {
     expect(await executions(world)).toBe(2)
   })
 
+  // Found by the simulator: the listing was late, and the next instant came two seconds after it.
+  it('records a skip while the index does not show yet what its run before has just listed', async () => {
+    const world = createWorld({ registry })
+    const { id } = await createPolicy(TENANT, policy, world.env)
+    await world.clock.advance(5 * 60_000)
+    await fireDue(world.env)
+    await world.clock.advance(5 * 60_000 - 2_000)
+    await world.deliver('fan-out')
+    const [first] = await running(world)
+    await world.clock.advance(2_000)
+    const lagging = storeWith(world, { count: async () => 0 })
+    expect(await fireDue(lagging)).toBe(0)
+    expect(await requirePolicy(TENANT, id, world.env)).toMatchObject({ lastExecution: first })
+    // Later the index is believed: its one job has ended, and the next instant fires.
+    await world.deliver('probe-bulk')
+    await world.clock.advance(5 * 60_000)
+    expect(await fireDue(world.env)).toBe(1)
+  })
+
   it('does not run beside itself when it is edited while a tick fires it', async () => {
     const world = createWorld({ registry })
     const { id } = await createPolicy(TENANT, policy, world.env)
