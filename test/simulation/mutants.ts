@@ -336,13 +336,6 @@ export const MUTANTS: readonly Mutant[] = [
     12,
   ),
   mutant(
-    'an execution is closed at once when its listing has just failed',
-    'lib/job/execution-sweep.ts',
-    ', execution.lease, execution.sentAt ?? 0)',
-    ', execution.lease)',
-    2_263_744,
-  ),
-  mutant(
     'the sweep sends no fan-out again',
     'lib/job/execution-sweep.ts',
     'await resend(execution, env)\n    return false',
