@@ -315,8 +315,7 @@ export class Witness implements Watch {
     // A retry is no run of the schedule: who asks for it may have two at once.
     for (const other of this.executions.values())
       if (other.id !== now.id && other.policy === now.policy && other.trigger === 'schedule' && !other.generation)
-        if (this.#isAtWork(other))
-          fail(`I9 a run began while run ${other.id} of its policy is at work`)
+        if (this.#isAtWork(other)) fail(`I9 a run began while run ${other.id} of its policy is at work`)
   }
 
   /** Not what an index shows of it, but what is. */
