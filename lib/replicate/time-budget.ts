@@ -87,7 +87,7 @@ export class TimeBudget {
 
   /**
    * How many of the `left` bytes of a blob to send in one request: all that is left when it fits, 0 when no chunk of at
-   * least `min` bytes would end in time.
+   * least `min` bytes would end in time; one is always tried.
    */
   next(left: number, min: number, max: number): number {
     const leftMs = this.#leftMs()
@@ -100,7 +100,10 @@ export class TimeBudget {
     const perChunk = (rate / this.#share()) * this.#limits.uploadChunkSeconds
     const wanted = Math.floor(Math.min(this.#limits.uploadChunkBytesMax, max, perChunk, fitting))
     if (wanted >= least) return Math.min(left, wanted)
-    return least <= fitting ? Math.min(left, least) : 0
+    // The first of a run is tried whatever was seen before: a rate of a bad minute would forbid every chunk, and with none
+    // there would never be another rate.
+    const isFresh = this.#bytes === 0 && this.#context.clock.now() - this.#startedAt < leftMs
+    return least <= fitting || isFresh ? Math.min(left, least) : 0
   }
 
   /** Stops the timer; must be called. */

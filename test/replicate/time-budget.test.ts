@@ -83,6 +83,18 @@ describe('the time of a run', () => {
     expect(budget.mayStartWhole(1e9)).toBe(false)
   })
 
+  // Found by SIGKILL beside DynamoDB Local: after one run in which 542 bytes had moved, twenty runs moved none.
+  test('tries one chunk per run, however slow the run before was', async () => {
+    const { budget } = budgetOf(5, { rate: 200 })
+    expect(budget.fits(3 * MIB)).toBe(false)
+    expect(budget.next(3 * MIB, 0, unbounded)).toBe(defaultLimits.uploadChunkBytesMin)
+    budget.moved(5)
+    expect(budget.next(3 * MIB, 0, unbounded)).toBe(0)
+    const late = budgetOf(5, { rate: 200 })
+    await late.clock.advance(3_000)
+    expect(late.budget.next(3 * MIB, 0, unbounded)).toBe(0)
+  })
+
   test('ends a transfer that takes longer than it should have', async () => {
     const { budget, clock } = budgetOf(100)
     await clock.advance(98_000)

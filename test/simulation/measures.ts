@@ -1,7 +1,8 @@
 /**
  * The two promised times, in virtual time: a lost message is sent again within 2 minutes, and a killed worker's job is
  * at work again within its lease and 60 seconds. Counted from the last moment at which something else went wrong (a
- * fault, a missed tick): a sweep that is itself killed cannot heal, the next one does.
+ * fault, a missed tick): a sweep that is itself killed cannot heal, the next one does. A lease that ends before the index
+ * has shown its claim counts from there.
  */
 import { isTerminal, type JobRecord } from '../../lib/job/record.ts'
 import type { Witness } from './witness.ts'
@@ -23,6 +24,8 @@ export class Measures {
   readonly #dead = new Map<string, { fence: number; leaseEnd: number }>()
   readonly #recovered = new Map<string, { at: number; late: number; leaseEnd: number }>()
   readonly #leaseEnds = new Map<string, number>()
+  /** When the index shows a claim at the latest: a sweep that cannot see a run cannot recover it. */
+  readonly #shownAt = new Map<string, number>()
 
   constructor(witness: Witness) {
     this.#witness = witness
@@ -37,6 +40,7 @@ export class Measures {
       this.#runEnded(instance, id, was, now)
     if (now.status === 'running' && now.fence !== was?.fence) {
       this.#leaseEnds.set(id, (now.lease ?? 0) - instance.skewMs)
+      this.#shownAt.set(id, this.#witness.world.now + this.#witness.world.script.platform.lagMs)
       this.#claimed(id)
     }
     if (isTerminal(now.status)) this.#recovered.delete(id)
@@ -68,7 +72,7 @@ export class Measures {
     const { world } = this.#witness
     // Its own last request may land after its death.
     if (instance.role !== 'sweep' || dead?.fence !== was.fence || (was.claimedAt ?? 0) < world.bootedAt) return
-    const late = world.now - Math.max(dead.leaseEnd, world.troubleAt)
+    const late = world.now - Math.max(dead.leaseEnd, world.troubleAt, this.#shownAt.get(id) ?? 0)
     this.recoveredMs = Math.max(this.recoveredMs, late)
     if (late > MINUTE + this.#slackMs())
       this.#witness.fail(`the dead run of job ${id} was recovered ${late / 1000} s after its lease`)
