@@ -67,7 +67,8 @@ async function fire(policy: PolicyRecord, env: Environment): Promise<boolean> {
       next === undefined
         ? { remove: ['nextRunAt', 'o_pk', 'o_sk'], set: began }
         : { set: { nextRunAt: next, o_sk: `${stamp(next)}#${policy.id}`, ...began } },
-      eq('nextRunAt', instant),
+      // An edit may have kept the instant and changed what comes after it: the next tick goes on by the new one.
+      all(eq('nextRunAt', instant), eq('revision', policy.revision)),
     )
     .catch(async (thrown: unknown) => {
       if (!(thrown instanceof ConditionFailed)) throw thrown

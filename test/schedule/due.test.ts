@@ -117,6 +117,25 @@ describe('a policy', () => {
     expect(await running(world)).toEqual([first])
   })
 
+  it('goes on by the schedule of an edit that came between the put of its execution and the advance', async () => {
+    const world = createWorld({ registry })
+    const { id } = await createPolicy(TENANT, { ...policy, cron: '*/10 * * * *' }, world.env)
+    await world.clock.advance(10 * 60_000)
+    const edited = storeWith(world, {
+      put: async (item, condition) => {
+        await world.env.store.put(item, condition)
+        await replacePolicy(TENANT, id, policy, world.env)
+      },
+    })
+    expect(await fireDue(edited)).toBe(1)
+    const [first] = await running(world)
+    expect(await fireDue(world.env)).toBe(0)
+    expect(await requirePolicy(TENANT, id, world.env)).toMatchObject({
+      lastExecution: first,
+      nextRunAt: START + 15 * 60_000,
+    })
+  })
+
   it('does not run beside itself when the tick dies before it notes its run, and it is edited before the next', async () => {
     const world = createWorld({ registry })
     const { id } = await createPolicy(TENANT, policy, world.env)
