@@ -1,13 +1,5 @@
 /** Flaws in what comes after a job's first run: continuations, executions that are retried, and whose they are. */
-import type { Mutant } from './mutants.ts'
-
-const mutant = (name: string, file: string, find: string, replace: string, seed: number): Mutant => ({
-  name,
-  file,
-  find,
-  replace,
-  seed,
-})
+import { type Mutant, mutant } from './mutants.ts'
 
 export const LATER_MUTANTS: readonly Mutant[] = [
   // Continuations (I6).

@@ -11,7 +11,7 @@ export interface Mutant extends Mutation {
 }
 
 const TRANSITIONS = 'lib/job/transitions.ts'
-const mutant = (name: string, file: string, find: string, replace: string, seed: number): Mutant => ({
+export const mutant = (name: string, file: string, find: string, replace: string, seed: number): Mutant => ({
   name,
   file,
   find,
