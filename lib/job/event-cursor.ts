@@ -16,31 +16,34 @@ import { attemptOf, type JobRecord, jobOfItem } from './record.ts'
 
 /** Returns how many were handed over. A shard whose hand-over fails is tried again by the next sweep. */
 export async function handOverEvents(env: Environment): Promise<number> {
-  const counts = await Promise.all(
-    Array.from({ length: OPEN_SHARDS }, (_, shard) =>
-      handOverShard(shard, env).catch((thrown: unknown) => {
-        env.log.warn('events could not be handed over', { shard, reason: String(thrown) })
-        return 0
-      }),
-    ),
-  )
-  return counts.reduce((sum, count) => sum + count, 0)
+  try {
+    const cursors = await env.store.getMany(CURSORS)
+    const afters = new Map(cursors.map(({ sk, after }) => [sk, typeof after === 'string' ? after : undefined]))
+    const to = stamp(env.clock.now() - env.limits.eventSettleSeconds * 1000)
+    const counts = await Promise.all(CURSORS.map((key, shard) => handOverShard(shard, afters.get(key.sk), to, env)))
+    return counts.reduce((sum, count) => sum + count, 0)
+  } catch (thrown) {
+    env.log.warn('events could not be handed over', { reason: String(thrown) })
+    return 0
+  }
 }
 
-async function handOverShard(shard: number, env: Environment): Promise<number> {
-  const { store, clock, limits } = env
-  const key = eventCursorKey(shard)
-  const to = stamp(clock.now() - limits.eventSettleSeconds * 1000)
-  const seen = await store.get(key)
-  const after = typeof seen?.after === 'string' ? seen.after : undefined
-  const page = await store.query({
-    index: 'open',
-    pk: outboxPartition(shard),
-    ...(after ? { from: after } : {}),
-    to,
-    limit: limits.sweepPageMax,
-  })
-  const entries = page.items.filter((item) => item.o_sk !== after)
+const CURSORS = Array.from({ length: OPEN_SHARDS }, (_, shard) => eventCursorKey(shard))
+
+async function handOverShard(shard: number, after: string | undefined, to: string, env: Environment): Promise<number> {
+  const query = { index: 'open', pk: outboxPartition(shard), to, limit: env.limits.sweepPageMax } as const
+  try {
+    const { items } = await env.store.query(after === undefined ? query : { ...query, from: after })
+    return items.length === 0 ? 0 : await handOverPage(shard, after, items, env)
+  } catch (thrown) {
+    env.log.warn('events could not be handed over', { shard, reason: String(thrown) })
+    return 0
+  }
+}
+
+async function handOverPage(shard: number, after: string | undefined, page: Item[], env: Environment): Promise<number> {
+  const { store } = env
+  const entries = page.filter((item) => item.o_sk !== after)
   const last = entries.at(-1)?.o_sk
   if (typeof last !== 'string') return 0
   const order = new Map(entries.map((entry, index) => [entry.pk, index]))
@@ -59,7 +62,7 @@ async function handOverShard(shard: number, env: Environment): Promise<number> {
     })
   const refused = await handOver(events, env)
   try {
-    await store.update(key, { set: { after: last } }, after ? eq('after', after) : absent('after'))
+    await store.update(eventCursorKey(shard), { set: { after: last } }, after ? eq('after', after) : absent('after'))
   } catch (thrown) {
     // Another sweep was faster: both have handed over, nothing is lost.
     if (!(thrown instanceof ConditionFailed)) throw thrown

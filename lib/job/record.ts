@@ -102,7 +102,10 @@ export function attributesOf(item: Item): { [name: string]: Json | undefined } {
 /** Parses at the border: an item of another version or shape is an error of ours, never a silent default. */
 export function jobOfItem(item: Item): JobRecord {
   const [, tenant, id] = item.pk.split('#')
-  return { ...attributesOf(item), tenant, id } as unknown as JobRecord
+  const record = attributesOf(item)
+  record.tenant = tenant
+  record.id = id
+  return record as unknown as JobRecord
 }
 
 export const attemptOf = (job: JobRecord): number => job.failures + job.attempting

@@ -41,6 +41,9 @@ export interface FinishedRun {
   checkpoint?: Json
 }
 
+/** Why nobody watches any more: made once, an error for each run costs more than the rest of its end. */
+const OVER = new Error('the run is over')
+
 /** Runs the job under its watcher. Never throws: every way out is an outcome. */
 export async function run(
   job: JobRecord,
@@ -126,7 +129,7 @@ export async function run(
   } finally {
     initialised?.registry.close?.()
   }
-  watching.abort()
+  watching.abort(OVER)
   await watcher
   if (outcome.kind === 'error')
     log.warn(`attempt ${context.attempt} failed: ${outcome.error.code}: ${outcome.error.message}`)

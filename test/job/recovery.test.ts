@@ -41,6 +41,55 @@ describe('the sweep', () => {
     expect(await world.job(job.id)).toMatchObject({ status: 'success', failures: 1, fence: 2 })
   })
 
+  it('has the work of a dead worker taken over when its lease ends, not a minute later (fault 8)', async () => {
+    const world = createWorld()
+    world.env.limits = { ...world.env.limits, stopPollMs: 3_600_000 }
+    const job = await world.submitProbe()
+    await killWorker(world)
+    const { lease } = await world.job(job.id)
+    // The last tick before its end, here 20 s: too early to say that it is dead.
+    await world.clock.advance(lease! - 20_000 - world.clock.now())
+    expect(await world.sweep()).toMatchObject({ recovered: 0, resent: 0, foreseen: 1 })
+    await world.deliver()
+    expect(await world.job(job.id)).toMatchObject({ status: 'running', fence: 1 })
+    // Whoever receives it may have a clock that is behind that of the sweep.
+    await world.clock.advance(20_000 + 2 * world.env.limits.clockSkewMsMax)
+    await world.deliver()
+    expect(await world.job(job.id)).toMatchObject({ status: 'success', failures: 1, fence: 2 })
+  })
+
+  it('sends nothing for the end of a lease that is a tick or more away, or of a run that is to stop', async () => {
+    const world = createWorld()
+    world.env.limits = { ...world.env.limits, stopPollMs: 3_600_000 }
+    const job = await world.submitProbe()
+    await killWorker(world)
+    const { lease } = await world.job(job.id)
+    await world.clock.advance(lease! - 75_001 - world.clock.now())
+    expect(await world.sweep()).toMatchObject({ looked: 0, foreseen: 0 })
+    await world.clock.advance(1)
+    expect(await world.sweep()).toMatchObject({ looked: 1, foreseen: 1 })
+    await stopJob(TENANT, job.id, world.env)
+    expect(await world.sweep()).toMatchObject({ looked: 1, foreseen: 0 })
+  })
+
+  it('leaves alone at the end of its lease what has ended before', async () => {
+    const world = createWorld()
+    world.env.limits = { ...world.env.limits, stopPollMs: 3_600_000 }
+    const job = await world.submitProbe()
+    let finish = () => {}
+    world.runs.unshift((context) => new Promise((resolve) => (finish = () => resolve(succeed(context)))))
+    const delivered = world.deliver()
+    await world.clock.advance(0)
+    const { lease } = await world.job(job.id)
+    await world.clock.advance(lease! - 70_000 - world.clock.now())
+    expect(await world.sweep()).toMatchObject({ foreseen: 1 })
+    finish()
+    await delivered
+    await world.clock.advance(120_000)
+    await world.deliver()
+    expect(await world.job(job.id)).toMatchObject({ status: 'success', failures: 0, fence: 1 })
+  })
+
   it('does nothing to a running job whose lease is alive', async () => {
     const world = createWorld()
     const job = await world.submitProbe()

@@ -165,16 +165,23 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'the sweep passes over running jobs',
     'lib/job/sweep.ts',
-    '  if (!leaseIsDead(job, now, env.workersDeadBefore)) return\n  const seen',
-    '  if (now > 0) return\n  const seen',
+    'if (leaseIsDead(job, env.clock.now(), env.workersDeadBefore)) await recover',
+    'if (env.clock.now() < 0) await recover',
     1,
   ),
   mutant(
     'the sweep takes every run for dead',
     'lib/job/sweep.ts',
-    '  if (!leaseIsDead(job, now, env.workersDeadBefore)) return\n  const seen',
-    '  const seen',
+    'if (leaseIsDead(job, env.clock.now(), env.workersDeadBefore)) await recover',
+    'if (env.clock.now() > 0) await recover',
     1251,
+  ),
+  mutant(
+    'the sweep leaves a dead run alone until its next tick',
+    'lib/job/sweep.ts',
+    'else if (endsBeforeNextTick(job, env) && !job.stop)',
+    'else if (env.clock.now() < 0)',
+    1,
   ),
   mutant(
     'the sweep never sends again',
@@ -183,7 +190,13 @@ export const MUTANTS: readonly Mutant[] = [
     'if (job.nextSendAt <= 0) return true',
     236,
   ),
-  mutant('attempts have no end', 'lib/job/sweep.ts', 'job.failures + job.attempting >= job.maxAttempts', 'now < 0', 1),
+  mutant(
+    'attempts have no end',
+    'lib/job/recover.ts',
+    'job.failures + job.attempting >= job.maxAttempts',
+    'now < 0',
+    1,
+  ),
   mutant(
     'a recovered run is not counted',
     TRANSITIONS,
@@ -193,7 +206,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'a send does not move the time of the next one',
-    'lib/job/sweep.ts',
+    'lib/job/resend.ts',
     'nextSendAt: nextSendAt(job.sends + 1, now, job.dueAt) }',
     'nextSendAt: now }',
     16,

@@ -27,10 +27,10 @@ export function scriptOf(seed: number): Script {
   if (shape < 0.08) return duelOf(seed, chance)
   if (shape < 0.18) return zombiesOf(seed, chance)
   if (shape < 0.21) return crowdOf(seed, chance)
-  if (shape < 0.23) return queueOf(seed, chance)
-  if (shape < 0.232) return usualOf(seed, chance, true)
-  if (shape < 0.262) return marathonOf(seed, chance)
-  if (shape < 0.322) return secondLifeOf(seed, chance)
+  if (shape < 0.22) return queueOf(seed, chance)
+  if (shape < 0.222) return usualOf(seed, chance, true)
+  if (shape < 0.252) return marathonOf(seed, chance)
+  if (shape < 0.302) return secondLifeOf(seed, chance)
   return usualOf(seed, chance, false)
 }
 

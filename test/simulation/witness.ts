@@ -54,6 +54,8 @@ export class Witness implements Watch {
   readonly measures: Measures
   world: World = undefined as never
   /** Messages that were sent by anyone but workers since the last claim, see I16. */
+  /** Messages sent to a run's successor. */
+  readonly #foreseen = new Map<string, number>()
   readonly #sends = new Map<string, { fence: number; since: number; count: number }>()
   readonly #createdFor = new Set<string>()
   /** How far a job was when it was claimed, and how many continuations in a row brought nothing since. */
@@ -370,6 +372,14 @@ export class Witness implements Watch {
           this.fail(`I16 one worker sent ${instance.sent} messages`)
         continue
       }
+      if (job.status === 'running') {
+        // One for the end of its lease, from each tick in whose time it ends.
+        const foreseen = `${id} ${job.fence}`
+        this.#foreseen.set(foreseen, (this.#foreseen.get(foreseen) ?? 0) + 1)
+        if (this.#foreseen.get(foreseen)! > 4)
+          this.fail(`I16 the end of a lease of job ${id} was foreseen ${this.#foreseen.get(foreseen)} times`)
+        continue
+      }
       const known = this.#sends.get(id)
       const sends = known?.fence === job.fence ? known : { fence: job.fence, since: this.world.now, count: 0 }
       this.#sends.set(id, sends)
@@ -437,7 +447,8 @@ export class Witness implements Watch {
     for (const [id, job] of this.jobs) {
       if (isTerminal(job.status)) {
         if (!this.announcedAs.has(id)) wake((job.finishedAt ?? 0) + settleMs)
-      } else if (job.status === 'running') wake((job.claimedAt ?? 0) < bootedAt ? now : (job.lease ?? 0))
+      } else if (job.status === 'running')
+        wake((job.claimedAt ?? 0) < bootedAt ? now : (job.lease ?? 0) - 1_250 * limits.tickSeconds)
       else {
         wake(job.nextSendAt)
         if (job.sends <= 2) wake(Math.max(job.sentAt + limits.emptyQueueSeconds * 1000, job.dueAt ?? 0))

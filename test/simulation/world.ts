@@ -108,6 +108,7 @@ export class World {
     this.#untilFault = script.faults[0]?.after ?? Number.POSITIVE_INFINITY
     const { lagMs, narrow, stopPollMs, deadLettersMax, leaseMarginSeconds, fanOutPageItems, maxAttempts, hopsMax } =
       script.platform
+    const { tickSeconds } = script.platform
     this.limits = {
       ...defaultLimits,
       stopPollMs,
@@ -116,6 +117,7 @@ export class World {
       fanOutPageItems,
       maxAttempts,
       hopsMax,
+      tickSeconds,
     }
     const { earlyMs } = script.platform
     this.#limitsOfChaos =
