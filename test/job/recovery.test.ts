@@ -77,7 +77,7 @@ describe('the sweep', () => {
     world.env.limits = { ...world.env.limits, stopPollMs: 3_600_000 }
     const job = await world.submitProbe()
     let finish = () => {}
-    world.runs.unshift((context) => new Promise((resolve) => (finish = () => resolve(succeed(context)))))
+    world.runs.unshift(() => new Promise((resolve) => (finish = () => resolve(succeed()))))
     const delivered = world.deliver()
     await world.clock.advance(0)
     const { lease } = await world.job(job.id)
