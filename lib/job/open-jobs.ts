@@ -12,7 +12,7 @@ export async function openJobs(type: string, kind: OpenKind, all: boolean, env: 
   // What waits and is overdue is re-sent, all of it: more than twice what may be sent need not be read.
   const toSend = 2 * Math.ceil(limits.resendBatchMax / OPEN_SHARDS)
   const limit = all || kind === 'running' ? limits.sweepPageMax : Math.min(limits.sweepPageMax, toSend)
-  const until = clock.now() + (kind === 'running' ? aheadMs(limits) : 0)
+  const until = clock.now() + (kind === 'running' ? aheadMs(limits) : clocksApartMs(limits))
   const query = { index: 'open', limit, ...(all ? {} : { to: `${stamp(until)}~` }) } as const
   const jobs: JobRecord[] = []
   let shards: { pk: string; looked: number; cursor?: Json }[] = Array.from({ length: OPEN_SHARDS }, (_, shard) => ({
@@ -47,12 +47,18 @@ export async function openJobs(type: string, kind: OpenKind, all: boolean, env: 
 }
 
 /** A tick may come late by a quarter of its time; no message waits longer than a queue holds it back. */
-const aheadMs = ({ tickSeconds, clockSkewMsMax }: Limits): number =>
-  Math.min(1_250 * tickSeconds, 1_000 * QUEUE_DELAY_MAX_SECONDS - 2 * clockSkewMsMax)
+const aheadMs = (limits: Limits): number =>
+  Math.min(1_250 * limits.tickSeconds, 1_000 * QUEUE_DELAY_MAX_SECONDS - clocksApartMs(limits))
 
 export const endsBeforeNextTick = (job: JobRecord, { clock, limits }: Environment): boolean =>
   (job.lease ?? 0) <= clock.now() + aheadMs(limits)
 
 /** When a lease is over by the clock of whoever receives the message. */
-export const endOfLease = (job: JobRecord, { limits }: Environment): number =>
-  (job.lease ?? 0) + 2 * limits.clockSkewMsMax
+export const endOfLease = (job: JobRecord, { limits }: Environment): number => (job.lease ?? 0) + clocksApartMs(limits)
+
+/** Between a clock that is ahead and one that is behind. */
+const clocksApartMs = ({ clockSkewMsMax }: Limits): number => 2 * clockSkewMsMax
+
+/** By whichever clock `nextSendAt` was set: so a lost message is sent again within its slot and a tick of true time. */
+export const isOverdue = (job: JobRecord, { clock, limits }: Environment): boolean =>
+  job.nextSendAt <= clock.now() + clocksApartMs(limits)

@@ -9,7 +9,7 @@ import type { Environment } from './environment.ts'
 import { handOverEvents } from './event-cursor.ts'
 import { OPEN_KINDS } from './keys.ts'
 import { queueOf } from './message.ts'
-import { endOfLease, endsBeforeNextTick, openJobs } from './open-jobs.ts'
+import { endOfLease, endsBeforeNextTick, isOverdue, openJobs } from './open-jobs.ts'
 import { isTerminal, type JobRecord } from './record.ts'
 import { recover } from './recover.ts'
 import { resendLost, send } from './resend.ts'
@@ -73,7 +73,7 @@ async function emptyLanes(type: string, env: Environment): Promise<Set<string>> 
 
 function isLost(job: JobRecord, empty: Set<string>, env: Environment): boolean {
   const now = env.clock.now()
-  if (job.nextSendAt <= now) return true
+  if (isOverdue(job, env)) return true
   const due = (job.dueAt ?? 0) <= now
   // Twice at most: after that only nextSendAt counts, so that messages grow with the logarithm of a job's age.
   const settled = now - job.sentAt > env.limits.emptyQueueSeconds * 1000

@@ -186,7 +186,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'the sweep never sends again',
     'lib/job/sweep.ts',
-    'if (job.nextSendAt <= now) return true',
+    'if (isOverdue(job, env)) return true',
     'if (job.nextSendAt <= 0) return true',
     236,
   ),

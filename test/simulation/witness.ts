@@ -450,7 +450,7 @@ export class Witness implements Watch {
       } else if (job.status === 'running')
         wake((job.claimedAt ?? 0) < bootedAt ? now : (job.lease ?? 0) - 1_250 * limits.tickSeconds)
       else {
-        wake(job.nextSendAt)
+        wake(job.nextSendAt - 2 * SKEW_MS)
         if (job.sends <= 2) wake(Math.max(job.sentAt + limits.emptyQueueSeconds * 1000, job.dueAt ?? 0))
         if (job.sentAt < bootedAt) wake(job.dueAt ?? 0)
       }
