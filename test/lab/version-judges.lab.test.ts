@@ -1,122 +1,75 @@
 /** Every tool that orders versions itself and is on this machine decides thousands of pairs, and we decide the same. */
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { directorySource } from '../../lib/advisories/index.ts'
+import { readRecord } from '../../lib/advisories/intake.ts'
+import { defaultLimits } from '../../lib/config.ts'
 import { compareVersions } from '../../lib/scan/versions/index.ts'
+import { here, JUDGES, judged, type Pair } from './version-judges.ts'
 
-interface Judge {
-  ecosystem: string
-  /** Asks whether the tool is here. */
-  probe: [command: string, ...args: string[]]
-  /** Reads tab-separated pairs from `pairs`, writes -1, 0, 1 or x (it takes no such version) a line to `answers`. */
-  ask(pairs: string, answers: string): [command: string, ...args: string[]]
-  words: string[]
-}
-
-const JUDGES: Judge[] = [
-  {
-    ecosystem: 'Red Hat',
-    probe: ['rpm', '--eval', '%{lua: print(rpm.vercmp("1", "2"))}'],
-    ask: (pairs, answers) => [
-      'rpm',
-      '--eval',
-      `%{lua: local o = io.open("${answers}", "w")
-        for l in io.lines("${pairs}") do
-          local a, b = l:match("^(.-)\\t(.*)$")
-          o:write(tostring(rpm.vercmp(a, b)), "\\n")
-        end
-        o:close()}`,
-    ],
-    words: ['.', '.', '-', '~', '^', '1:', 'a', '.el9', '_', '+', 'git', '0'],
-  },
-  {
-    ecosystem: 'RubyGems',
-    probe: ['ruby', '-e', 'Gem::Version'],
-    ask: (pairs, answers) => [
-      'ruby',
-      '-e',
-      `File.write('${answers}', File.foreach('${pairs}').map { |l| a, b = l.chomp.split("\\t")
-        (Gem::Version.new(a) <=> Gem::Version.new(b)) rescue 'x' }.join("\\n"))`,
-    ],
-    words: ['.', '.', '.', '-', 'a', 'rc', 'pre', 'beta', '.0', 'A'],
-  },
-  {
-    ecosystem: 'PyPI',
-    probe: ['/usr/bin/python3', '-c', 'import packaging.version'],
-    ask: (pairs, answers) => [
-      '/usr/bin/python3',
-      '-c',
-      `
-from packaging.version import Version
-def judge(line):
-    try:
-        a, b = (Version(text) for text in line.rstrip('\\n').split('\\t'))
-        return (a > b) - (a < b)
-    except ValueError:
-        return 'x'
-open('${answers}', 'w').write('\\n'.join(str(judge(line)) for line in open('${pairs}')))`,
-    ],
-    words: ['.', '.', '.', 'a', 'rc', '.post', '.dev', '1!', '+', '-', 'v', '+ab', '.0'],
-  },
-  {
-    ecosystem: 'Packagist',
-    probe: ['php', '-r', 'version_compare("1", "2");'],
-    ask: (pairs, answers) => [
-      'php',
-      '-r',
-      // Where PHP contradicts itself (1.0. is lower than 1.0., and of two such each is lower) there is nothing to agree with.
-      `$cmp = fn($a, $b) => version_compare(preg_replace('/^v/i', '', $a), preg_replace('/^v/i', '', $b));
-        $out = []; foreach (file('${pairs}', FILE_IGNORE_NEW_LINES) as $line) {
-        [$a, $b] = explode("\\t", $line); $r = $cmp($a, $b);
-        $out[] = $cmp($b, $a) === -$r && $cmp($a, $a) === 0 && $cmp($b, $b) === 0 ? $r : 'x'; }
-        file_put_contents('${answers}', implode("\\n", $out));`,
-    ],
-    words: ['.', '.', '-', '_', '+', 'dev', 'alpha', 'beta', 'RC', 'p', 'pl', 'x', '~', '@', 'stable'],
-  },
-]
-
-const here = ({ probe: [command, ...args] }: Judge): boolean =>
-  spawnSync(command, args, { timeout: 10_000 }).status === 0
+/** Records of OSV, where somebody has put them beside this repository. */
+const RECORDS = fileURLToPath(new URL('../../../shared/vulndata/osv', import.meta.url))
+const MAX_EVENTS = 1_000_000
+/** What one command line of a judge that reads it can hold. */
+const REAL_PAIRS_MAX = 20_000
 
 /** Half of the pairs differ in one place only, where mistakes hide. No number overflows a tool's own. */
-function pairsOf(words: string[], count: number): [string, string][] {
+function pairsOf(words: string[], count: number): Pair[] {
   const piece = fc.oneof(fc.nat(12).map(String), fc.constantFrom(...words))
   const version = fc.array(piece, { minLength: 1, maxLength: 7 }).map((pieces) => pieces.join(''))
   const near = fc
     .tuple(version, piece, fc.nat(12))
-    .map(([a, more, at]): [string, string] => [a, a.slice(0, at) + more + a.slice(at)])
+    .map(([a, more, at]): Pair => [a, a.slice(0, at) + more + a.slice(at)])
   const number = fc.tuple(fc.nat(20), fc.nat(20), fc.nat(3)).map((numbers) => numbers.join('.'))
-  const real = fc.tuple(number, version).map(([numbers, more]): [string, string] => [numbers, numbers + more])
+  const real = fc.tuple(number, version).map(([numbers, more]): Pair => [numbers, numbers + more])
   return fc
     .sample(fc.oneof(fc.tuple(version, version), near, real), { numRuns: count, seed: 21 })
     .filter((pair) => pair.every((one) => !/\d{15}/.test(one)))
 }
 
+/** Versions of one package as the records name them, each with the next: neighbours, where the order is fine. */
+async function realPairs(ecosystem: string): Promise<Pair[]> {
+  const packages = new Map<string, Set<string>>()
+  for await (const { bytes } of directorySource(RECORDS, defaultLimits).records(ecosystem)) {
+    const record = readRecord(bytes, MAX_EVENTS)
+    if ('problem' in record) continue
+    for (const { name, versions, ranges } of record.affected) {
+      const known = packages.get(name) ?? new Set()
+      packages.set(name, known)
+      for (const version of [...versions, ...ranges.flatMap(({ events }) => events.map((one) => one.version))])
+        if (/^\S+$/.test(version)) known.add(version)
+    }
+  }
+  const all = [...packages.values()].map((versions) => [...versions])
+  const pairs = all.flatMap((versions) => versions.slice(1).map((version, i): Pair => [versions[i]!, version]))
+  // And each with one of another package, which differs in its shape.
+  const flat = all.flat()
+  const mixed = flat.map((version, i): Pair => [version, flat[(i * 7_919) % flat.length]!])
+  return [...pairs, ...mixed]
+}
+
 describe.each(JUDGES)('$ecosystem', (judge) => {
+  const [tool] = judge.probe
   const count = Number(process.env.LONGSHORE_LAB_PAIRS ?? 4_000)
   // In the lab a judge that is missing is a failure, not a test left out.
-  test.runIf(process.env.LONGSHORE_LAB || here(judge))(
-    `${judge.probe[0]} decides ${count} generated pairs as we do`,
-    () => {
-      const folder = mkdtempSync(join(tmpdir(), 'longshore-versions-'))
-      try {
-        const [pairsFile, answersFile] = [join(folder, 'pairs'), join(folder, 'answers')]
-        const pairs = pairsOf(judge.words, count)
-        writeFileSync(pairsFile, `${pairs.map((pair) => pair.join('\t')).join('\n')}\n`)
-        const [command, ...args] = judge.ask(pairsFile, answersFile)
-        expect(spawnSync(command, args, { timeout: 60_000 }).status).toBe(0)
-        const answers = readFileSync(answersFile, 'utf8').trim().split('\n')
-        expect(answers).toHaveLength(pairs.length)
-        const judged = pairs.flatMap(([a, b], i) => (answers[i] === 'x' ? [] : [[a, b, Number(answers[i])] as const]))
-        expect(judged.length).toBeGreaterThan(count / 5)
-        const wrong = judged.filter(([a, b, result]) => compareVersions(judge.ecosystem, a, b) !== result)
-        expect(wrong).toEqual([])
-      } finally {
-        rmSync(folder, { recursive: true, force: true })
-      }
-    },
-  )
+  const asked = process.env.LONGSHORE_LAB || here(judge)
+
+  test.runIf(asked)(`${tool} decides ${count} generated pairs as we do`, () => {
+    const answers = judged(judge, pairsOf(judge.words, count))
+    expect(answers.length).toBeGreaterThan(count / 5)
+    expect(answers.filter(([a, b, result]) => compareVersions(judge.ecosystem, a, b) !== result)).toEqual([])
+  })
+
+  test.runIf(asked && existsSync(RECORDS))(`${tool} decides the versions of real records as we do`, async () => {
+    const pairs = await realPairs(judge.records)
+    const step = Math.ceil(pairs.length / REAL_PAIRS_MAX)
+    const answers = judged(
+      judge,
+      pairs.filter((_, i) => i % step === 0),
+    )
+    expect(answers.length).toBeGreaterThan(100)
+    expect(answers.filter(([a, b, result]) => compareVersions(judge.ecosystem, a, b) !== result)).toEqual([])
+  })
 })
