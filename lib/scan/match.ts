@@ -149,7 +149,8 @@ class Matcher {
   }
 
   flaws(ecosystems: readonly string[], subjects: readonly Subject[]): Promise<Flaw[]> {
-    const key = [ecosystems[0], ...subjects.flatMap(({ name, version }) => [name, version])].join('\n')
+    let key = ecosystems[0]!
+    for (const { name, version } of subjects) key += `\n${name}\n${version}`
     let found = this.#flaws.get(key)
     if (!found) {
       found = this.#match(ecosystems, subjects)

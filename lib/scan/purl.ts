@@ -2,11 +2,16 @@
 import { uriPart } from '../report/subject.ts'
 import type { FoundPackage } from './model.ts'
 
-/** Percent-encodes as the purl specification asks: all but unreserved characters and the colon. */
+/** Unreserved characters and the colon: of most names and versions nothing needs to be encoded. */
+const PLAIN = /^[\w.~:-]*$/
+
+/** Percent-encodes as the purl specification asks. */
 const encode = (text: string) =>
-  uriPart(text)
-    .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
-    .replaceAll('%3A', ':')
+  PLAIN.test(text)
+    ? text
+    : uriPart(text)
+        .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+        .replaceAll('%3A', ':')
 
 /** Namespace and name, divided by slashes; a segment must not be empty. What has no other is one name. */
 function encodePath(path: string): string {

@@ -103,6 +103,8 @@ describe.runIf(process.env.LONGSHORE_KILLS)('SIGKILL', () => {
           LONGSHORE_RETRY_MAX_SECONDS: '2',
           LONGSHORE_EVENT_SETTLE_SECONDS: '1',
           LONGSHORE_EMPTY_QUEUE_SECONDS: '1',
+          // One machine has one clock.
+          LONGSHORE_CLOCK_SKEW_MS_MAX: '1000',
           // A machine that does other things may need several functions of 5 s for a blob.
           LONGSHORE_STALLS_MAX: '20',
           LONGSHORE_TAG_VERIFY_MARGIN_SECONDS: '1',
