@@ -22,14 +22,14 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/job/settle.ts',
     '(job[why] ?? 0) >= max',
     '(job[why] ?? 0) > max',
-    213,
+    16,
   ),
   mutant(
     'a hand-over forgets its checkpoint',
     'lib/job/transitions.ts',
     'set: { ...(checkpoint === undefined ? {} : { checkpoint }), ...(stalls > 0',
     'set: { ...(stalls > 0',
-    193,
+    47,
   ),
   // Executions that are retried.
   mutant(
@@ -37,29 +37,29 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/job/execution-retry.ts',
     'all(...same, ...unflagged)',
     "absent('nothing')",
-    425,
+    859,
   ),
   mutant(
     'a child leaves the count before its successor is there',
     'lib/job/children.ts',
     '  const fresh: JobRecord[] = []\n  await inParallel(children,',
     '  const fresh: JobRecord[] = []\n  await supersede(children, execution, env)\n  await inParallel(children,',
-    38,
+    57,
   ),
   mutant(
     'a retry that is cut by a stop leaves its page as it is',
     'lib/job/children.ts',
     'children.filter((child) => there.has(keyOf(child).pk)),',
     'children.filter(() => false),',
-    588,
+    6671,
   ),
-  mutant('a retried child stays in the count', 'lib/job/children.ts', ', m_sk: supersededKey(child) }', ' }', 38),
+  mutant('a retried child stays in the count', 'lib/job/children.ts', ', m_sk: supersededKey(child) }', ' }', 57),
   mutant(
     'successors have random ids',
     'lib/job/children.ts',
     "idOf('child-retry', execution.tenant, execution.id, child.id)",
     "idOf('child-retry', execution.tenant, execution.id, child.id, String(execution.fence))",
-    8204,
+    4182,
   ),
   // Dead letters moved by hand.
   mutant(
@@ -67,7 +67,7 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/job/redrive.ts',
     '      await env.queue.send(home,',
     '      await env.queue.remove(queue, receipt)\n      await env.queue.send(home,',
-    157,
+    108,
   ),
   // Tenants (I15).
   mutant(
@@ -75,14 +75,14 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/job/children.ts',
     'const { tenant, generation = 0 } = execution',
     "const { generation = 0 } = execution\n  const tenant = 'main'",
-    13,
+    19,
   ),
   mutant(
     'all events are told to one tenant',
     'lib/job/event-cursor.ts',
     '    tenant: job.tenant,\n    data',
     "    tenant: 'main',\n    data",
-    13,
+    5,
   ),
   // Schedules.
   mutant(
@@ -90,6 +90,6 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/schedule/due.ts',
     'const skip = previous ?',
     'const skip = previous?.id === id ?',
-    2983,
+    12,
   ),
 ]

@@ -54,7 +54,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "{ name: 'fail', when: mine(fence), change",
     "{ name: 'fail', when: eq('status', 'running'), change",
-    1780,
+    203,
   ),
   mutant(
     'a hand-over is written without the fence',
@@ -82,7 +82,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "when: all(from('claim'), any(absent('dueAt'), le('dueAt', by.now)))",
     "when: from('claim')",
-    49,
+    132,
   ),
   mutant(
     'a claim keeps the fence',
@@ -110,7 +110,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "{ name: 'stop', when: from('stop'), change",
     "{ name: 'stop', when: absent('nothing'), change",
-    323,
+    263,
   ),
   mutant(
     'a stop is asked of a job that has ended',
@@ -131,7 +131,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "all(eq('status', 'running'), eq('fence', seen.fence), eq('lease', seen.lease))",
     "eq('status', 'running')",
-    2286,
+    4536,
   ),
   mutant(
     'poison ends a job that was claimed meanwhile',
@@ -181,14 +181,14 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/sweep.ts',
     'else if (endsBeforeNextTick(job, env) && !job.stop)',
     'else if (env.clock.now() < 0)',
-    1,
+    2638,
   ),
   mutant(
     'the sweep never sends again',
     'lib/job/sweep.ts',
     'if (isOverdue(job, env)) return true',
     'if (job.nextSendAt <= 0) return true',
-    236,
+    93,
   ),
   mutant(
     'attempts have no end',
@@ -209,21 +209,21 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/resend.ts',
     'nextSendAt: nextSendAt(job.sends + 1, now, job.dueAt) }',
     'nextSendAt: now }',
-    16,
+    92,
   ),
   mutant(
     'an empty queue is answered by ever more messages',
     'lib/job/sweep.ts',
     'settled && job.sends <= 2',
     'settled',
-    95,
+    191,
   ),
   mutant(
     'sends are not counted',
     TRANSITIONS,
     'add: { sends: 1 },\n    },\n  }\n}\n\n/** What a long run',
     '},\n  }\n}\n\n/** What a long run',
-    16,
+    191,
   ),
   // The worker.
   mutant(
@@ -238,21 +238,21 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/work.ts',
     "now?.status === 'running' && now.claim === by.claim ? now : 'acknowledge'",
     "'acknowledge'",
-    563,
+    717,
   ),
   mutant(
     'the message of an undue job is dropped',
     'lib/job/work.ts',
     '  if (delay !== undefined) await env.queue.send(queueOf(seen.type',
     '  if (delay === -1) await env.queue.send(queueOf(seen.type',
-    49,
+    132,
   ),
   mutant(
     'the message of a job that became due meanwhile is dropped',
     'lib/job/work.ts',
     '  if (delay !== undefined) await env.queue.send(queueOf(seen.type',
     '  if (delay !== undefined && delay > 0) await env.queue.send(queueOf(seen.type',
-    1203,
+    4603,
   ),
   mutant(
     'a hand-over sends no message',
@@ -308,7 +308,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'events do not wait until the index has settled',
     'lib/job/event-cursor.ts',
-    'limits.eventSettleSeconds * 1000',
+    'env.limits.eventSettleSeconds * 1000',
     '0',
     463,
   ),
@@ -346,7 +346,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/execution-sweep.ts',
     '  if (openCount(counts) > 0) {\n',
     '  if (openCount(counts) > 1_000) {\n',
-    12,
+    49,
   ),
   mutant(
     'the sweep sends no fan-out again',

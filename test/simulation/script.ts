@@ -55,6 +55,8 @@ export interface Fault {
   ms: number
   /** Waits for the next write or send of such a function. */
   role?: Role
+  /** Its next call of this name only, as `update`. */
+  on?: string
 }
 
 export interface Platform {

@@ -118,6 +118,8 @@ function duelOf(seed: number, chance: Chance): Script {
     // A killed worker, or a message that was never sent.
     const dies = chance.chance(0.75)
     faults.push({ after: 1, kind: dies ? 'crashAfter' : 'failed', ms: 1, role: dies ? 'work' : 'api' })
+    // Nobody takes the dead run over before the sweep does.
+    if (dies) faults.push({ after: 1, kind: 'failed', ms: 1, role, on: 'send probe' })
     platform.visibilityMs = chance.pick([90, 120]) * SECOND
   }
   // The second thing people do, after the submission, is to stop.
@@ -129,7 +131,8 @@ function duelOf(seed: number, chance: Chance): Script {
     platform.visibilityMs = chance.integer(71, 90) * SECOND
     platform.maxReceives = 5
   }
-  faults.push({ after, kind: chance.pick(['slow', 'slow', 'repeated']), ms: LATE_MS, role })
+  const on = role === 'sweep' ? { on: 'update' } : {}
+  faults.push({ after, kind: chance.pick(['slow', 'slow', 'repeated']), ms: LATE_MS, role, ...on })
   const people: Action[] = [{ at: 0, do: 'submit' }]
   // At the end, unless something slow lets them act earlier.
   people.push({ at: role === 'api' ? chance.integer(1, 20) * SECOND : chaosMs - 1, do: 'stop', n: 0 })

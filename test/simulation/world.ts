@@ -370,8 +370,8 @@ export class World {
   }
 }
 
-const isMet = ({ role }: Fault, instance: Instance, what: string): boolean =>
-  role === undefined || (role === instance.role && /^(put|update|send|remove|events)/.test(what))
+const isMet = ({ role, on }: Fault, instance: Instance, what: string): boolean =>
+  role === undefined || (role === instance.role && (on ? what === on : /^(put|update|send|remove|events)/.test(what)))
 
 const THROTTLED: { [code in ErrorCode]?: ErrorCode } = {
   'store-unavailable': 'store-throttled',
