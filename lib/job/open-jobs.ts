@@ -47,7 +47,7 @@ export async function openJobs(type: string, kind: OpenKind, all: boolean, env: 
 }
 
 /** A tick may come late by a quarter of its time; no message waits longer than a queue holds it back. */
-const aheadMs = (limits: Limits): number =>
+export const aheadMs = (limits: Limits): number =>
   Math.min(1_250 * limits.tickSeconds, 1_000 * QUEUE_DELAY_MAX_SECONDS - clocksApartMs(limits))
 
 export const endsBeforeNextTick = (job: JobRecord, { clock, limits }: Environment): boolean =>

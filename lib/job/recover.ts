@@ -6,7 +6,10 @@ import { attemptOf, type JobRecord } from './record.ts'
 import * as transitions from './transitions.ts'
 import { backoffMs, delayFor } from './wait.ts'
 
-/** A run whose lease is dead becomes retrying (and is added to `lost`), or ends: stopped if that was asked, error if it was the last attempt. */
+/**
+ * A run whose lease is dead becomes retrying and is added to `lost`, or ends: stopped if that was asked, error if it was the
+ * last attempt.
+ */
 export async function recover(
   job: JobRecord,
   env: Environment,

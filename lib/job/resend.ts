@@ -6,7 +6,7 @@ import type { JobRecord } from './record.ts'
 import * as transitions from './transitions.ts'
 import { delayFor, nextSendAt } from './wait.ts'
 
-/** Moves `nextSendAt` first: of two sweeps one wins; a crash before the send waits for the next slot. */
+/** Of one type. Moves `nextSendAt` first: of two sweeps one wins; a crash before the send waits for the next slot. */
 export async function resendLost(
   lost: JobRecord[],
   budget: { left: number },
@@ -24,7 +24,9 @@ export async function resendLost(
     budget.left--
     moved.push(after)
   }
-  report.resent += await send(moved, ({ dueAt }) => dueAt, env, 'resent')
+  const count = await send(moved, ({ dueAt }) => dueAt, env)
+  report.resent += count
+  if (count > 0) env.metrics?.count('resent', moved[0]!.type, count)
 }
 
 /** One message for each job, for when it is due; returns how many were sent. */
@@ -32,7 +34,6 @@ export async function send(
   jobs: JobRecord[],
   dueAt: (job: JobRecord) => number | undefined,
   env: Environment,
-  metric?: 'resent',
 ): Promise<number> {
   let count = 0
   const queues = new Map<string, JobRecord[]>()
@@ -45,7 +46,6 @@ export async function send(
     await env.queue.send(queue, messages).then(
       () => {
         count += of.length
-        if (metric) env.metrics?.count(metric, of[0]?.type ?? '', of.length)
       },
       (thrown: unknown) =>
         env.log.warn('messages could not be re-sent', { queue, jobs: of.length, reason: String(thrown) }),

@@ -1,9 +1,10 @@
 /**
  * The two promised times, in virtual time: a lost message is sent again within 2 minutes, and a killed worker's job is
- * at work again within its lease and 60 seconds, whatever the clocks say. Counted from the last moment at which something else went wrong (a
- * fault, a missed tick): a sweep that is itself killed cannot heal, the next one does. A lease that ends before the index
- * has shown its claim counts from there.
+ * at work again within its lease and 60 seconds, whatever the clocks say. Counted from the last moment at which something
+ * else went wrong (a fault, a missed tick): a sweep that is itself killed cannot heal, the next one does. A lease that ends
+ * before the index has shown its claim counts from there.
  */
+import { aheadMs } from '../../lib/job/open-jobs.ts'
 import { isTerminal, type JobRecord } from '../../lib/job/record.ts'
 import type { Witness } from './witness.ts'
 import type { Instance } from './world.ts'
@@ -100,7 +101,7 @@ export class Measures {
     if ((this.#witness.jobs.get(id)?.deadLetters ?? 0) > 0) return
     const ms = recovered.late + world.now - recovered.at
     // The tick before the lease's end sends its successor; one that went wrong leaves that to the next, as a recovery.
-    const isForeseen = world.troubleAt + 1_250 * world.limits.tickSeconds + this.#slackMs() <= recovered.leaseEnd
+    const isForeseen = world.troubleAt + aheadMs(world.limits) + this.#slackMs() <= recovered.leaseEnd
     if (isForeseen) this.backAtWorkMs = Math.max(this.backAtWorkMs, ms)
     if (ms > (isForeseen ? MINUTE : MINUTE + DELIVERY_MS + this.#slackMs()))
       this.#witness.fail(`job ${id} was at work again ${ms / 1000} s after its lease and backoff`)

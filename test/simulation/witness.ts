@@ -8,6 +8,7 @@ import type { Json, Status } from '../../lib/glossary.ts'
 import type { ExecutionRecord } from '../../lib/job/execution.ts'
 import type { RetryMode } from '../../lib/job/execution-retry.ts'
 import { SUPERSEDED_LETTER } from '../../lib/job/keys.ts'
+import { aheadMs } from '../../lib/job/open-jobs.ts'
 import { isTerminal, type JobRecord } from '../../lib/job/record.ts'
 import { TRANSITIONS } from '../../lib/job/transitions.ts'
 import type { Verdict } from '../../lib/job/work.ts'
@@ -53,9 +54,9 @@ export class Witness implements Watch {
   readonly executionRetries = new Map<string, { mode: RetryMode; generation: number }>()
   readonly measures: Measures
   world: World = undefined as never
-  /** Messages that were sent by anyone but workers since the last claim, see I16. */
-  /** Messages sent to a run's successor. */
+  /** Messages for the end of a lease, by job and fence, see I16. */
   readonly #foreseen = new Map<string, number>()
+  /** Messages that were sent by anyone but workers since the last claim, see I16. */
   readonly #sends = new Map<string, { fence: number; since: number; count: number }>()
   readonly #createdFor = new Set<string>()
   /** How far a job was when it was claimed, and how many continuations in a row brought nothing since. */
@@ -374,10 +375,10 @@ export class Witness implements Watch {
       }
       if (job.status === 'running') {
         // One for the end of its lease, from each tick in whose time it ends.
-        const foreseen = `${id} ${job.fence}`
-        this.#foreseen.set(foreseen, (this.#foreseen.get(foreseen) ?? 0) + 1)
-        if (this.#foreseen.get(foreseen)! > 4)
-          this.fail(`I16 the end of a lease of job ${id} was foreseen ${this.#foreseen.get(foreseen)} times`)
+        const lease = `${id} ${job.fence}`
+        const count = (this.#foreseen.get(lease) ?? 0) + 1
+        this.#foreseen.set(lease, count)
+        if (count > 4) this.fail(`I16 the end of a lease of job ${id} was foreseen ${count} times`)
         continue
       }
       const known = this.#sends.get(id)
@@ -448,7 +449,7 @@ export class Witness implements Watch {
       if (isTerminal(job.status)) {
         if (!this.announcedAs.has(id)) wake((job.finishedAt ?? 0) + settleMs)
       } else if (job.status === 'running')
-        wake((job.claimedAt ?? 0) < bootedAt ? now : (job.lease ?? 0) - 1_250 * limits.tickSeconds)
+        wake((job.claimedAt ?? 0) < bootedAt ? now : (job.lease ?? 0) - aheadMs(limits))
       else {
         wake(job.nextSendAt - 2 * SKEW_MS)
         if (job.sends <= 2) wake(Math.max(job.sentAt + limits.emptyQueueSeconds * 1000, job.dueAt ?? 0))

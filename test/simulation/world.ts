@@ -106,9 +106,8 @@ export class World {
     this.watch = options.watch
     this.trace = options.trace
     this.#untilFault = script.faults[0]?.after ?? Number.POSITIVE_INFINITY
-    const { lagMs, narrow, stopPollMs, deadLettersMax, leaseMarginSeconds, fanOutPageItems, maxAttempts, hopsMax } =
-      script.platform
-    const { tickSeconds } = script.platform
+    const { lagMs, narrow, earlyMs, stopPollMs, deadLettersMax, leaseMarginSeconds } = script.platform
+    const { fanOutPageItems, maxAttempts, hopsMax, tickSeconds } = script.platform
     this.limits = {
       ...defaultLimits,
       stopPollMs,
@@ -119,7 +118,6 @@ export class World {
       hopsMax,
       tickSeconds,
     }
-    const { earlyMs } = script.platform
     this.#limitsOfChaos =
       earlyMs > 0 ? { ...this.limits, leaseMarginSeconds: leaseMarginSeconds - earlyMs / 1000 } : this.limits
     this.visibilityMs = script.platform.visibilityMs
