@@ -1,7 +1,7 @@
 /** From a Lambda event to the handlers of `job/`: batches with partial answers, and what an invocation knows of itself. */
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import type { Invocation } from './job/environment.ts'
-import type { Verdict } from './job/work.ts'
+import type { Verdict } from './job/verdict.ts'
 
 /** Of one invocation. `timeoutMs` is what was left at its start. */
 export function invocationOf(context: Pick<Context, 'awsRequestId' | 'getRemainingTimeInMillis'>): Invocation {

@@ -18,8 +18,8 @@ import {
 } from './message.ts'
 import { isTerminal, type JobRecord } from './record.ts'
 import * as transitions from './transitions.ts'
+import type { Verdict } from './verdict.ts'
 import { nextSendAt } from './wait.ts'
-import type { Verdict } from './work.ts'
 
 /** One dead letter. Never throws. */
 export async function handleDeadLetter(body: string, env: Environment): Promise<Verdict> {

@@ -40,7 +40,7 @@ export type CountName =
   | 'retried'
   | 'putOff'
   | 'recovered'
-  | 'endedBySweep'
+  | 'endedDead'
   | 'resent'
   | 'deadLetters'
   | 'eventsRefused'

@@ -16,8 +16,8 @@ import { list } from './listing.ts'
 import { readFanOutMessage } from './message.ts'
 import { isExpired, type JobRecord, jobOfItem } from './record.ts'
 import { leaseIsDead } from './transitions.ts'
+import type { Verdict } from './verdict.ts'
 import { retryMs, throttleMs } from './wait.ts'
-import type { Verdict } from './work.ts'
 
 /** One message, whole. Never throws. */
 export async function fanOut(body: string, env: Environment, invocation: Invocation): Promise<Verdict> {

@@ -10,7 +10,7 @@ import type { Queue } from '../queue/port.ts'
 import { absent, eq } from '../store/condition.ts'
 import { ConditionFailed, type Item, type Key, type Store } from '../store/port.ts'
 import { markImages, readFollowed } from './followed.ts'
-import { eventCursorKey, imageKeys, imagePartition, outboxPartition, retentionKey, stamp } from './keys.ts'
+import { eventCursorKey, imageKeys, imagePartition, OPEN_SHARDS, outboxPartition, retentionKey, stamp } from './keys.ts'
 import { imagesMessages, RE_EVALUATE } from './message.ts'
 
 export type ImageFields = { [name: string]: Json | undefined }
@@ -69,8 +69,8 @@ export function seenImage(item: Item, now: number): SeenImage {
   return { turn, fields: Object.fromEntries(Object.entries(item).filter(([name]) => !OWN.has(name))) }
 }
 
-/** Sixteen shards by the last digit of the digest, which is as good as random. */
-export const shardOfDigest = (digest: string): number => Number.parseInt(digest.at(-1) ?? '0', 16) || 0
+/** By the last digit of the digest, which is as good as random. */
+export const shardOfDigest = (digest: string): number => (Number.parseInt(digest.at(-1) ?? '0', 16) || 0) % OPEN_SHARDS
 
 export function imageItems(
   env: { store: Store; queue: Queue; clock: Pick<Clock, 'now'>; limits: Limits },

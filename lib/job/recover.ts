@@ -2,7 +2,7 @@
 import { apply } from './apply.ts'
 import { ending } from './ending.ts'
 import type { Environment } from './environment.ts'
-import { attemptOf, type JobRecord } from './record.ts'
+import { attemptOf, type JobError, type JobRecord } from './record.ts'
 import * as transitions from './transitions.ts'
 import { backoffMs, delayFor } from './wait.ts'
 
@@ -16,48 +16,63 @@ export async function recover(
   report: { recovered: number; ended: number },
   lost: JobRecord[],
 ): Promise<void> {
+  if (isAtItsEnd(job)) {
+    if (await endDead(job, env)) report.ended++
+    return
+  }
   const { clock, limits, random, store } = env
   const now = clock.now()
   const seen = { fence: job.fence, lease: job.lease ?? 0, attempting: job.attempting }
-  const message = `the worker of attempt ${job.failures + job.attempting} died or ran out of time`
-  const end = async (status: 'stopped' | 'error', code: 'stopped-by-user' | 'lease-expired', text: string) => {
-    const ended = await apply(
-      store,
-      job,
-      transitions.recoverToEnd(
-        job,
-        { fence: seen.fence, lease: seen.lease, stop: job.stop === true },
-        ending(status, env, { error: { code, message: text, retryable: true } }),
-      ),
-    )
-    if (!ended) return
-    report.ended++
-    env.metrics?.count('endedBySweep', job.type)
-    env.metrics?.count(status === 'error' ? 'failed' : 'stopped', job.type)
-    env.log.warn('a job whose worker died was ended', { ...idsOf(job), status, code, reason: text })
-  }
-  if (job.stop) {
-    await end('stopped', 'stopped-by-user', 'stopped; its worker had died before')
-  } else if (job.failures + job.attempting >= job.maxAttempts) {
-    await end('error', 'lease-expired', `${message}; it was the last of ${job.maxAttempts} attempts`)
-  } else {
-    // A service that was restarted knows that its workers died with it: nothing to back off from.
-    const restarted = (job.claimedAt ?? 0) < env.workersDeadBefore
-    const dueAt = now + (restarted ? 0 : backoffMs(job.failures + 1, limits, random))
-    // Sent by this sweep, or, when it is due beyond the queue's longest delay, by the one at that time.
-    const wait = { now, dueAt, nextSendAt: delayFor(now, dueAt) === undefined ? dueAt : now, reason: message }
-    const recovered = await apply(store, job, transitions.recover(job, seen, wait))
-    if (recovered) {
-      report.recovered++
-      env.metrics?.count('recovered', job.type)
-      // After a restart that is what had to come.
-      env.log[restarted ? 'info' : 'warn']('a job whose worker died was recovered', {
-        ...idsOf(job),
-        dueInMs: dueAt - now,
-      })
-      lost.push(recovered)
-    }
-  }
+  // A service that was restarted knows that its workers died with it: nothing to back off from.
+  const restarted = (job.claimedAt ?? 0) < env.workersDeadBefore
+  const dueAt = now + (restarted ? 0 : backoffMs(job.failures + 1, limits, random))
+  // Sent by this sweep, or, when it is due beyond the queue's longest delay, by the one at that time.
+  const wait = { now, dueAt, nextSendAt: delayFor(now, dueAt) === undefined ? dueAt : now, reason: causeOf(job) }
+  const recovered = await apply(store, job, transitions.recover(job, seen, wait))
+  if (!recovered) return
+  report.recovered++
+  env.metrics?.count('recovered', job.type)
+  // After a restart that is what had to come.
+  env.log[restarted ? 'info' : 'warn']('a job whose worker died was recovered', {
+    ...idsOf(job),
+    dueInMs: dueAt - now,
+  })
+  lost.push(recovered)
 }
+
+/** A stop was asked, or it was the last attempt: nothing follows on a dead run but the end. */
+export const isAtItsEnd = (job: JobRecord): boolean => job.stop === true || attemptOf(job) >= job.maxAttempts
+
+/**
+ * Ends a job whose lease is dead and which is at its end, by itself or by the stop of its `execution`; by whoever meets it
+ * first. False: it has changed meanwhile.
+ */
+export async function endDead(job: JobRecord, env: Environment, execution?: JobError): Promise<boolean> {
+  const error = execution ?? endOf(job)
+  const status = error.code === 'stopped-by-user' ? 'stopped' : 'error'
+  const seen = { fence: job.fence, lease: job.lease ?? 0, stop: job.stop === true }
+  const end = transitions.recoverToEnd(job, seen, ending(status, env, { error }))
+  if (!(await apply(env.store, job, end))) return false
+  env.metrics?.count('endedDead', job.type)
+  env.metrics?.count(status === 'error' ? 'failed' : 'stopped', job.type)
+  env.log.warn('a job whose worker died was ended', {
+    ...idsOf(job),
+    status,
+    code: error.code,
+    reason: error.message,
+  })
+  return true
+}
+
+const endOf = (job: JobRecord): JobError =>
+  job.stop
+    ? { code: 'stopped-by-user', message: 'stopped; its worker had died before', retryable: true }
+    : {
+        code: 'lease-expired',
+        message: `${causeOf(job)}; it was the last of ${job.maxAttempts} attempts`,
+        retryable: true,
+      }
+
+const causeOf = (job: JobRecord): string => `the worker of attempt ${attemptOf(job)} died or ran out of time`
 
 const idsOf = (job: JobRecord) => ({ jobId: job.id, type: job.type, attempt: attemptOf(job), fence: job.fence })

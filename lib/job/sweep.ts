@@ -3,7 +3,8 @@
  * waste reads and messages, because every change is a transition of the table with the state it expects.
  *
  * A lease that ends before the next tick gets a message that comes when it is over: whoever receives it takes a dead run
- * over at once (`work.ts`), and leaves alone what has ended meanwhile. So work does not stand still until the next tick.
+ * over at once, or ends it (`work.ts`), and leaves alone what has ended meanwhile. So nothing stands still until the next
+ * tick.
  */
 import type { Environment } from './environment.ts'
 import { handOverEvents } from './event-cursor.ts'
@@ -47,7 +48,7 @@ export async function sweep(env: Environment, met: (job: JobRecord) => void = ()
         if (isTerminal(job.status)) continue
         if (job.status === 'running') {
           if (leaseIsDead(job, env.clock.now(), env.workersDeadBefore)) await recover(job, env, report, lost)
-          else if (endsBeforeNextTick(job, env) && !job.stop) foreseen.push(job)
+          else if (endsBeforeNextTick(job, env)) foreseen.push(job)
           continue
         }
         met(job)

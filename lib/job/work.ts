@@ -3,25 +3,17 @@
  * before the claim nothing happened; after it the lease ends and the sweeper takes over; after the finish the message
  * comes again, finds a terminal job and is acknowledged.
  */
-import { createHash } from 'node:crypto'
 import { asLongshoreError, LongshoreError } from '../errors.ts'
-import { apply, readJob } from './apply.ts'
+import { claimJob, claimToken } from './claim.ts'
 import type { JobDefinition, JobType } from './define.ts'
-import { ending } from './ending.ts'
 import type { Environment, Invocation } from './environment.ts'
-import { HALTED, type Halt, haltOf } from './halt.ts'
 import type { JobPlace } from './keys.ts'
 import { messageOf, queueOf, readMessage } from './message.ts'
-import { isTerminal, type JobRecord } from './record.ts'
+import type { JobRecord } from './record.ts'
 import { type FinishedRun, run } from './run.ts'
 import { settle } from './settle.ts'
 import { envOfRun, tellEnd, tellStart } from './tell.ts'
-import * as transitions from './transitions.ts'
-import { leaseIsDead } from './transitions.ts'
-import { delayFor, parkSeconds } from './wait.ts'
-
-/** `acknowledge`: the message has done its work. `return`: store and queue are down or the job is unknown; let it come again. */
-export type Verdict = 'acknowledge' | 'return'
+import type { Verdict } from './verdict.ts'
 
 /** One message, whole. Never throws. */
 export async function work(
@@ -64,25 +56,6 @@ export async function work(
   }
 }
 
-const isOfStore = ({ code }: LongshoreError): boolean => code === 'store-throttled' || code === 'store-unavailable'
-
-/**
- * A store that throttles or is down says nothing about the job: returned, its message would burn a receive each time, until
- * it counted as poison. So another takes its place, later the longer the job waits already.
- */
-async function park(place: JobPlace, error: LongshoreError, env: Environment): Promise<Verdict> {
-  const delay = parkSeconds(env.clock.now() - place.createdAt, env.random)
-  const lane = place.execution ? 'bulk' : 'interactive'
-  await env.queue.send(queueOf(place.type, lane), [messageOf(place, delay)])
-  const { id: jobId, type } = place
-  env.log.warn('a message is put off: the store does not answer', { jobId, type, delay, reason: error.message })
-  return 'acknowledge'
-}
-
-/** Request id and message id in 16 characters, 96 bits: it stands in the record twice. */
-const claimToken = (requestId: string, messageId: string): string =>
-  createHash('sha256').update(`${requestId}:${messageId}`).digest('base64url').slice(0, 16)
-
 /** A run that would have to hand over at once is not begun. */
 const leastTimeMs = (env: Environment, invocation: Invocation): number =>
   Math.min(env.limits.handOverMs, invocation.timeoutMs * 0.2)
@@ -97,103 +70,5 @@ const noProgress = () => ({ items: { done: 0, failed: 0, skipped: 0, total: 0 },
 /** Not begun for lack of time: acknowledged and sent anew, since returning it would count as a failed receive. */
 async function sendLater(place: JobPlace, env: Environment): Promise<Verdict> {
   await env.queue.send(queueOf(place.type, place.execution ? 'bulk' : 'interactive'), [messageOf(place)])
-  return 'acknowledge'
-}
-
-/** The claimed record, or what to do with the message instead. */
-async function claimJob(
-  place: JobPlace,
-  token: string,
-  env: Environment,
-  invocation: Invocation,
-): Promise<JobRecord | Verdict> {
-  const { store, clock, limits } = env
-  const by = () => ({
-    claim: token,
-    now: clock.now(),
-    lease: clock.now() + invocation.remainingMs() + limits.leaseMarginSeconds * 1000,
-  })
-  /** What the store fails at is no end of the message. */
-  const failed = (thrown: unknown): LongshoreError => {
-    const error = asLongshoreError(thrown)
-    if (!isOfStore(error)) throw thrown
-    return error
-  }
-  const halt = place.execution && (await haltOfParent(place.tenant, place.execution, env, invocation).catch(failed))
-  if (halt instanceof LongshoreError) return await park(place, halt, env)
-  if (halt) {
-    const error = { ...HALTED[halt] }
-    const end =
-      halt === 'stop'
-        ? transitions.stop(place, ending('stopped', env, { error }))
-        : transitions.cancel(place, ending('canceled', env, { error }))
-    if (await apply(store, place, end)) env.metrics?.count(halt === 'stop' ? 'stopped' : 'canceled', place.type)
-    return 'acknowledge'
-  }
-  const claimed = await apply(store, place, transitions.claim(place, by())).catch(failed)
-  const failure = claimed instanceof LongshoreError ? claimed : undefined
-  if (claimed && !(claimed instanceof LongshoreError)) return claimed
-  // What was throttled was not written; of another failure that is not known, and the record tells.
-  if (failure?.kind === 'throttled') return await park(place, failure, env)
-
-  const seen = await readJob(store, place.tenant, place.id, clock.now())
-  if (!seen) {
-    // The record is written before the message, so this is not ours to run; the dead-letter consumer will drop it.
-    env.log.warn('a message names an unknown job', {
-      requestId: invocation.requestId,
-      jobId: place.id,
-      type: place.type,
-    })
-    return 'return'
-  }
-  // A request that was retried after it had been applied: the write was ours.
-  if (seen.status === 'running' && seen.claim === token) return seen
-  if (failure) return await park(place, failure, env)
-  if (isTerminal(seen.status)) return 'acknowledge'
-  if (seen.status === 'running') return await takeOverDead(seen, by(), env)
-  return await sendWhenDue(seen, env)
-}
-
-/** A child does not claim after its execution's flag, but for one that comes within a stop poll of its batch's last look. */
-async function haltOfParent(
-  tenant: string,
-  id: string,
-  env: Environment,
-  invocation: Invocation,
-): Promise<Halt | undefined> {
-  const now = env.clock.now()
-  const known = invocation.stopFlags.get(id)
-  if (known && now - known.at < env.limits.stopPollMs) return await known.halt
-  const halt = haltOf(env, tenant, id)
-  invocation.stopFlags.set(id, { at: now, halt })
-  return await halt
-}
-
-async function takeOverDead(
-  seen: JobRecord,
-  by: { claim: string; now: number; lease: number },
-  env: Environment,
-): Promise<JobRecord | Verdict> {
-  const attemptsLeft = seen.failures + seen.attempting < seen.maxAttempts
-  if (seen.stop || !attemptsLeft || !leaseIsDead(seen, env.clock.now(), env.workersDeadBefore)) return 'acknowledge'
-  const taken = await apply(
-    env.store,
-    seen,
-    transitions.takeOver(seen, { fence: seen.fence, lease: seen.lease ?? 0, attempting: seen.attempting }, by),
-  )
-  if (taken) return taken
-  // As after a claim: a request that was retried after it had been applied finds its own token.
-  const now = await readJob(env.store, seen.tenant, seen.id, env.clock.now())
-  return now?.status === 'running' && now.claim === by.claim ? now : 'acknowledge'
-}
-
-/**
- * Waiting, but it could not be claimed: an early message is replaced by one that comes when the job is due; at once
- * when it has become due since the claim was asked for.
- */
-async function sendWhenDue(seen: JobRecord, env: Environment): Promise<Verdict> {
-  const delay = delayFor(env.clock.now(), seen.dueAt)
-  // Beyond the longest delay the sweep sends it when it is due.
-  if (delay !== undefined) await env.queue.send(queueOf(seen.type, seen.lane), [messageOf(seen, delay)])
   return 'acknowledge'
 }

@@ -4,6 +4,7 @@ import { createExecution, readExecution, stopExecution } from '../../lib/job/exe
 import { sweepExecutions } from '../../lib/job/execution-sweep.ts'
 import { idOf, shardOf } from '../../lib/job/id.ts'
 import { EXECUTION_SHARDS } from '../../lib/job/keys.ts'
+import { listJobs } from '../../lib/job/list.ts'
 import { asPort, SimulatedStore } from '../simulation/store.ts'
 import { createWorld, DIGEST, START, TENANT, tagRegistry, type World } from './world.ts'
 
@@ -36,6 +37,25 @@ it('an execution stopped right after its listing failed is not closed before the
     status: 'stopped',
     counts: { success: 1, total: 1 },
   })
+})
+
+it('a child whose worker is dead is stopped with its execution at the end of its lease, not tried again', async () => {
+  const world = createWorld({ limits: { stopPollMs: 3_600_000 }, registry: tagRegistry({ app: { v1: DIGEST } }) })
+  const id = '01JD9W3Q4V5X6Y7Z8A9B0C1D2E'
+  await createExecution({ id, tenant: TENANT, type: 'probe', trigger: 'request', spec: { images: ['app'] } }, world.env)
+  await world.deliver('fan-out')
+  // A run that never comes back.
+  world.runs.unshift(() => new Promise(() => {}))
+  void world.deliver('probe-bulk')
+  await world.clock.advance(0)
+  await stopExecution(TENANT, id, world.env)
+  const [child] = (await listJobs({ tenant: TENANT, types: ['probe'], execution: id }, 10, undefined, world.env)).jobs
+  await world.clock.advance(child!.lease! - 20_000 - world.clock.now())
+  expect(await world.sweep()).toMatchObject({ recovered: 0, foreseen: 1 })
+  await world.clock.advance(20_000 + 2 * world.env.limits.clockSkewMsMax)
+  await world.deliver('probe-bulk')
+  expect(await world.job(child!.id)).toMatchObject({ status: 'stopped', failures: 0, fence: 1 })
+  expect((await world.job(child!.id)).error).toMatchObject({ message: 'its execution was stopped' })
 })
 
 it('a stop that was acknowledged while the sweep closes is not overwritten by success', async () => {

@@ -58,7 +58,43 @@ describe('the sweep', () => {
     expect(await world.job(job.id)).toMatchObject({ status: 'success', failures: 1, fence: 2 })
   })
 
-  it('sends nothing for the end of a lease that is a tick or more away, or of a run that is to stop', async () => {
+  it('has a dead run that is to stop end as stopped at the end of its lease, not a minute later', async () => {
+    const world = createWorld()
+    world.env.limits = { ...world.env.limits, stopPollMs: 3_600_000 }
+    const job = await world.submitProbe()
+    await killWorker(world)
+    await stopJob(TENANT, job.id, world.env)
+    const { lease } = await world.job(job.id)
+    await world.clock.advance(lease! - 20_000 - world.clock.now())
+    expect(await world.sweep()).toMatchObject({ ended: 0, foreseen: 1 })
+    await world.deliver()
+    expect(await world.job(job.id)).toMatchObject({ status: 'running', stop: true })
+    await world.clock.advance(20_000 + 2 * world.env.limits.clockSkewMsMax)
+    await world.deliver()
+    expect(await world.job(job.id)).toMatchObject({ status: 'stopped', fence: 1, error: { code: 'stopped-by-user' } })
+  })
+
+  it('has a run that died in its last attempt end as error at the end of its lease', async () => {
+    const world = createWorld()
+    world.env.limits = { ...world.env.limits, stopPollMs: 3_600_000 }
+    const job = await world.submitProbe()
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      await killWorker(world)
+      await world.clock.advance(1)
+      world.env.workersDeadBefore = world.clock.now()
+      await world.sweep()
+      world.env.workersDeadBefore = 0
+    }
+    await killWorker(world)
+    const { lease } = await world.job(job.id)
+    await world.clock.advance(lease! - 20_000 - world.clock.now())
+    expect(await world.sweep()).toMatchObject({ ended: 0, foreseen: 1 })
+    await world.clock.advance(20_000 + 2 * world.env.limits.clockSkewMsMax)
+    await world.deliver()
+    expect(await world.job(job.id)).toMatchObject({ status: 'error', failures: 2, error: { code: 'lease-expired' } })
+  })
+
+  it('sends nothing for the end of a lease that is a tick or more away', async () => {
     const world = createWorld()
     world.env.limits = { ...world.env.limits, stopPollMs: 3_600_000 }
     const job = await world.submitProbe()
@@ -68,8 +104,6 @@ describe('the sweep', () => {
     expect(await world.sweep()).toMatchObject({ looked: 0, foreseen: 0 })
     await world.clock.advance(1)
     expect(await world.sweep()).toMatchObject({ looked: 1, foreseen: 1 })
-    await stopJob(TENANT, job.id, world.env)
-    expect(await world.sweep()).toMatchObject({ looked: 1, foreseen: 0 })
   })
 
   it('leaves alone at the end of its lease what has ended before', async () => {

@@ -157,7 +157,13 @@ end:
      /* The execution's flags, looked at before the claim. */
      atomic { sawParentStop = parentStop; sawParentCancel = parentCancel };
      if
-     :: sawParentStop -> atomic { stopWaiting(); goto acknowledge }
+     :: sawParentStop -> atomic {
+          if
+          :: st == RUNNING && !leaseLive -> MOVE(recover, RUNNING, STOPPED); ended()
+          :: else -> stopWaiting()
+          fi;
+          goto acknowledge
+        }
      :: !sawParentStop && sawParentCancel -> atomic {
           if
           :: st == SCHEDULED -> MOVE(cancel, SCHEDULED, CANCELED); ended()
@@ -188,7 +194,7 @@ end:
 #ifdef TAKEOVER_IGNORES_STOP
        :: st == RUNNING && !leaseLive && failures + attempting < MAXATTEMPTS -> seenFence = fence
 #else
-       :: st == RUNNING && !leaseLive && !stopFlag && failures + attempting < MAXATTEMPTS -> seenFence = fence
+       :: st == RUNNING && !leaseLive -> seenFence = fence; sawStop = stopFlag
 #endif
        :: WAITING(st) && !due -> waits = 1
        :: else -> skip
@@ -204,10 +210,18 @@ end:
 #ifdef TAKEOVER_IGNORES_STOP
        :: st == RUNNING && fence == seenFence ->
 #else
-       :: st == RUNNING && fence == seenFence && !stopFlag ->
+       :: st == RUNNING && fence == seenFence && stopFlag == sawStop && (sawStop || failures + attempting >= MAXATTEMPTS) ->
+            /* Nothing follows but the end: whoever meets it writes it. */
+            assert(!leaseLive);
+            if
+            :: sawStop -> MOVE(recover, RUNNING, STOPPED)
+            :: else -> MOVE(recover, RUNNING, ERROR)
+            fi;
+            ended(); seenFence = 0; sawStop = 0; goto acknowledge
+       :: st == RUNNING && fence == seenFence && !stopFlag && !sawStop && failures + attempting < MAXATTEMPTS ->
 #endif
             MOVE(takeOver, RUNNING, RUNNING); failures = failures + attempting; attempting = 0; stopFlag = 0; claimed()
-       :: else -> seenFence = 0; goto acknowledge
+       :: else -> seenFence = 0; sawStop = 0; goto acknowledge
        fi;
        seenFence = 0
      };

@@ -8,14 +8,14 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/job/settle.ts',
     'if (stalls >= limits.stallsMax)',
     'if (stalls < 0)',
-    196,
+    213,
   ),
   mutant(
     'every continuation counts as progress',
     'lib/job/settle.ts',
     '!isDeepStrictEqual(checkpoint, job.checkpoint) ||',
     'true ||',
-    196,
+    213,
   ),
   mutant(
     'one continuation more than allowed',
@@ -51,7 +51,7 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/job/children.ts',
     'children.filter((child) => there.has(keyOf(child).pk)),',
     'children.filter(() => false),',
-    6671,
+    15448,
   ),
   mutant('a retried child stays in the count', 'lib/job/children.ts', ', m_sk: supersededKey(child) }', ' }', 57),
   mutant(
@@ -91,5 +91,12 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'const skip = previous ?',
     'const skip = previous?.id === id ?',
     12,
+  ),
+  mutant(
+    'the stop of an execution ends a run whose worker lives',
+    'lib/job/claim.ts',
+    "if (seen?.status === 'running' && isDead(seen, env)) await endDead",
+    "if (seen?.status === 'running') await endDead",
+    2119,
   ),
 ]

@@ -54,7 +54,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "{ name: 'fail', when: mine(fence), change",
     "{ name: 'fail', when: eq('status', 'running'), change",
-    203,
+    223,
   ),
   mutant(
     'a hand-over is written without the fence',
@@ -68,7 +68,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "name: 'report',\n    when: all(eq('status', 'running'), eq('fence', fence)),",
     "name: 'report',\n    when: eq('status', 'running'),",
-    187,
+    672,
   ),
   mutant(
     'a claim takes what is running or has ended',
@@ -91,26 +91,14 @@ export const MUTANTS: readonly Mutant[] = [
     "remove: ['dueAt', 'phase'],",
     1,
   ),
-  mutant(
-    'a take-over looks at no lease',
-    'lib/job/work.ts',
-    '!attemptsLeft || !leaseIsDead(seen, env.clock.now(), env.workersDeadBefore)',
-    '!attemptsLeft',
-    27,
-  ),
-  mutant(
-    'a take-over counts no attempt',
-    'lib/job/work.ts',
-    'if (seen.stop || !attemptsLeft ||',
-    'if (seen.stop ||',
-    182,
-  ),
+  mutant('a take-over looks at no lease', 'lib/job/claim.ts', "if (!isDead(seen, env)) return 'acknowledge'", '', 27),
+  mutant('a take-over counts no attempt', 'lib/job/claim.ts', 'if (isAtItsEnd(seen)) {', 'if (seen.stop) {', 182),
   mutant(
     'a stop ends a job whatever it has become',
     TRANSITIONS,
     "{ name: 'stop', when: from('stop'), change",
     "{ name: 'stop', when: absent('nothing'), change",
-    263,
+    286,
   ),
   mutant(
     'a stop is asked of a job that has ended',
@@ -131,7 +119,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "all(eq('status', 'running'), eq('fence', seen.fence), eq('lease', seen.lease))",
     "eq('status', 'running')",
-    4536,
+    1007,
   ),
   mutant(
     'poison ends a job that was claimed meanwhile',
@@ -159,7 +147,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "when: all(eq('status', seen.status), eq('nextSendAt', seen.nextSendAt), from('resend')),",
     "when: absent('nothing'),",
-    3437,
+    1261,
   ),
   // The sweep.
   mutant(
@@ -167,7 +155,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/sweep.ts',
     'if (leaseIsDead(job, env.clock.now(), env.workersDeadBefore)) await recover',
     'if (env.clock.now() < 0) await recover',
-    1,
+    1656,
   ),
   mutant(
     'the sweep takes every run for dead',
@@ -179,24 +167,18 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'the sweep leaves a dead run alone until its next tick',
     'lib/job/sweep.ts',
-    'else if (endsBeforeNextTick(job, env) && !job.stop)',
+    'else if (endsBeforeNextTick(job, env))',
     'else if (env.clock.now() < 0)',
-    2638,
+    1459,
   ),
   mutant(
     'the sweep never sends again',
     'lib/job/sweep.ts',
     'if (isOverdue(job, env)) return true',
     'if (job.nextSendAt <= 0) return true',
-    93,
+    718,
   ),
-  mutant(
-    'attempts have no end',
-    'lib/job/recover.ts',
-    'job.failures + job.attempting >= job.maxAttempts',
-    'now < 0',
-    1,
-  ),
+  mutant('attempts have no end', 'lib/job/recover.ts', 'attemptOf(job) >= job.maxAttempts', 'job.fence < 0', 1),
   mutant(
     'a recovered run is not counted',
     TRANSITIONS,
@@ -209,7 +191,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/resend.ts',
     'nextSendAt: nextSendAt(job.sends + 1, now, job.dueAt) }',
     'nextSendAt: now }',
-    92,
+    85,
   ),
   mutant(
     'an empty queue is answered by ever more messages',
@@ -228,28 +210,28 @@ export const MUTANTS: readonly Mutant[] = [
   // The worker.
   mutant(
     'a repeated claim does not know itself',
-    'lib/job/work.ts',
+    'lib/job/claim.ts',
     "if (seen.status === 'running' && seen.claim === token) return seen",
     '',
     11,
   ),
   mutant(
     'a repeated take-over does not know itself',
-    'lib/job/work.ts',
+    'lib/job/claim.ts',
     "now?.status === 'running' && now.claim === by.claim ? now : 'acknowledge'",
     "'acknowledge'",
-    717,
+    473,
   ),
   mutant(
     'the message of an undue job is dropped',
-    'lib/job/work.ts',
+    'lib/job/claim.ts',
     '  if (delay !== undefined) await env.queue.send(queueOf(seen.type',
     '  if (delay === -1) await env.queue.send(queueOf(seen.type',
     132,
   ),
   mutant(
     'the message of a job that became due meanwhile is dropped',
-    'lib/job/work.ts',
+    'lib/job/claim.ts',
     '  if (delay !== undefined) await env.queue.send(queueOf(seen.type',
     '  if (delay !== undefined && delay > 0) await env.queue.send(queueOf(seen.type',
     4603,
@@ -263,10 +245,10 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'the stop of an execution is not looked at',
-    'lib/job/work.ts',
+    'lib/job/claim.ts',
     'const halt = place.execution && (await haltOfParent(place.tenant, place.execution, env, invocation).catch(failed))',
     'const halt = place.execution && ((await haltOfParent(place.tenant, place.execution, env, invocation)) as never) && undefined',
-    303,
+    496,
   ),
   // Submit, stop, retry.
   mutant(
@@ -318,7 +300,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/listing.ts',
     '    const unresolved = await submitPage(page, maker, signals.halted)\n',
     '    await checkpoint(execution, last, [], env)\n    const unresolved = await submitPage(page, maker, signals.halted)\n',
-    192,
+    12,
   ),
   mutant(
     'children have random ids',

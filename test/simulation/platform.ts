@@ -5,7 +5,8 @@ import { handleDeadLetter } from '../../lib/job/dead-letter.ts'
 import { sweepExecutions } from '../../lib/job/execution-sweep.ts'
 import { fanOut } from '../../lib/job/fan-out.ts'
 import { sweep } from '../../lib/job/sweep.ts'
-import { type Verdict, work } from '../../lib/job/work.ts'
+import type { Verdict } from '../../lib/job/verdict.ts'
+import { work } from '../../lib/job/work.ts'
 import { deadLetterQueueOf } from '../../lib/queue/names.ts'
 import { fireDue } from '../../lib/schedule/due.ts'
 import type { Witness } from './witness.ts'
@@ -96,7 +97,7 @@ class Platform {
     const world = this.#world
     const { missedTicks, doubledTicks, skewMs, tickSeconds } = world.script.platform
     const wakeAt = this.#witness.wakeAt() - 2 * skewMs
-    if (wakeAt <= world.now || (!world.calm && world.chance.chance(tickSeconds < 60 ? 1 : 0.2))) {
+    if (wakeAt <= world.now || (!world.calm && world.chance.chance(tickSeconds < 60 ? 1 : 0.1))) {
       const missed = !world.calm && world.chance.chance(missedTicks)
       if (missed) world.troubleAt = world.now
       else this.#minute()

@@ -27,10 +27,10 @@ export function scriptOf(seed: number): Script {
   if (shape < 0.08) return duelOf(seed, chance)
   if (shape < 0.18) return zombiesOf(seed, chance)
   if (shape < 0.21) return crowdOf(seed, chance)
-  if (shape < 0.22) return queueOf(seed, chance)
-  if (shape < 0.222) return usualOf(seed, chance, true)
-  if (shape < 0.252) return marathonOf(seed, chance)
-  if (shape < 0.302) return secondLifeOf(seed, chance)
+  if (shape < 0.217) return queueOf(seed, chance)
+  if (shape < 0.218) return usualOf(seed, chance, true)
+  if (shape < 0.248) return marathonOf(seed, chance)
+  if (shape < 0.278) return secondLifeOf(seed, chance)
   return usualOf(seed, chance, false)
 }
 
@@ -43,7 +43,7 @@ function usualOf(seed: number, chance: Chance, large: boolean): Script {
   platform.hopsMax = later.pick([2, 200])
   const people: Action[] = []
   const when = () => chance.integer(0, chaosMs)
-  const bulk = chance.chance(large ? 0.9 : 0.1)
+  const bulk = chance.chance(large ? 0.9 : 0.08)
   const jobs = large ? chance.integer(3, 8) : bulk ? chance.integer(0, 1) : chance.pick([1, 1, 1, 1, 1, 2, 2])
   for (let n = 0; n < jobs; n++) people.push(...visitsOf(chance, n, chaosMs))
   if (bulk) {
@@ -52,7 +52,7 @@ function usualOf(seed: number, chance: Chance, large: boolean): Script {
     if (later.chance(0.2))
       people.push({ at: later.integer(0, chaosMs), do: 'retryExecution', n: 0, mode: 'unsuccessful' })
   }
-  const policy = chance.chance(large ? 0.3 : 0.008)
+  const policy = chance.chance(large ? 0.3 : 0.006)
   if (policy) {
     people.push({ at: 0, do: 'policy', everyMinutes: chance.pick([1, 2, 5]) })
     if (chance.chance(0.2)) people.push({ at: when(), do: 'runPolicy', n: 0 })

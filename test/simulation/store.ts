@@ -266,7 +266,9 @@ function inOrder(a: Item, b: Item, skName: string): number {
 }
 
 function changed(key: Key, before: Item | undefined, change: Change): Item {
-  const after: Item = before ? { ...before } : { pk: key.pk, sk: key.sk }
+  const after: Item = { pk: key.pk, sk: key.sk }
+  // Half the time of a spread, whose copies have as many shapes as there are orders of writes.
+  for (const attribute in before) after[attribute] = before[attribute]
   for (const attribute in change.set) {
     const value: Json | undefined = change.set[attribute]
     if (value !== undefined) after[attribute] = copyJson(value)

@@ -11,7 +11,7 @@ import { SUPERSEDED_LETTER } from '../../lib/job/keys.ts'
 import { aheadMs } from '../../lib/job/open-jobs.ts'
 import { isTerminal, type JobRecord } from '../../lib/job/record.ts'
 import { TRANSITIONS } from '../../lib/job/transitions.ts'
-import type { Verdict } from '../../lib/job/work.ts'
+import type { Verdict } from '../../lib/job/verdict.ts'
 import type { Message } from '../../lib/queue/port.ts'
 import type { PolicyRecord } from '../../lib/schedule/policy.ts'
 import type { Item } from '../../lib/store/port.ts'
@@ -28,6 +28,12 @@ const AFTER_THE_END = new Set(['retriedBy', 'm_sk'])
 /** Whether an execution counts this child; not when a retry has put another in its place. */
 export const isCounted = (job: JobRecord): boolean =>
   !(job as unknown as Item & { m_sk?: string }).m_sk?.startsWith(`${SUPERSEDED_LETTER}#`)
+
+/** Without a run's word. */
+const isEnded = (job: JobRecord): boolean => isTerminal(job.status) && job.finishedBy === undefined
+
+/** Nothing may follow on this run. */
+const isAtItsEnd = (job: JobRecord): boolean => job.stop === true || job.failures + job.attempting >= job.maxAttempts
 
 export interface Answer {
   id: string
@@ -217,7 +223,7 @@ export class Witness implements Watch {
       fail('I5 a child was claimed after the stop of its execution')
   }
 
-  /** A run is changed by its holder, by the sweep when its lease is dead, and by a stop; by nobody else. */
+  /** A run is changed by its holder, by sweep or worker when its lease is dead, and by a stop; by nobody else. */
   #seenWhileRunning(
     instance: Instance,
     id: string,
@@ -225,9 +231,11 @@ export class Witness implements Watch {
     now: JobRecord,
     fail: (text: string) => void,
   ): void {
-    if (instance.role === 'work') {
-      if (instance.holds.get(id) !== was.fence) fail('I4 a worker without the fence has written')
-    } else if (instance.role === 'sweep') {
+    if (instance.role === 'work' && instance.holds.get(id) === was.fence) return
+    if (instance.role === 'work' || instance.role === 'sweep') {
+      const isStopped = was.execution !== undefined && this.executions.get(was.execution)?.stop
+      if (instance.role === 'work' && !(isEnded(now) && (isStopped || isAtItsEnd(was))))
+        fail('I4 a worker without the fence has written')
       if (
         was.status !== now.status &&
         (was.lease ?? 0) >= this.world.now + instance.skewMs &&
