@@ -1,13 +1,8 @@
 /** /v1/executions: bulk requests, list, get, stop. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { LongshoreError } from '../errors.ts'
-import {
-  createExecution,
-  type ExecutionRecord,
-  executionOfItem,
-  requireExecution,
-  stopExecution,
-} from '../job/execution.ts'
+import { createExecution, stopExecution } from '../job/execution.ts'
+import { type ExecutionRecord, executionOfItem, requireExecution } from '../job/execution-record.ts'
 import { retryExecution } from '../job/execution-retry.ts'
 import { ID_PATTERN, newId } from '../job/id.ts'
 import { executionListPartition, stamp } from '../job/keys.ts'

@@ -7,16 +7,9 @@ import type { Status } from '../glossary.ts'
 import { absent, all, eq } from '../store/condition.ts'
 import { ConditionFailed } from '../store/port.ts'
 import type { Environment } from './environment.ts'
-import {
-  countChildren,
-  type ExecutionRecord,
-  executionOfItem,
-  executionOpenKeys,
-  openCount,
-  requireExecution,
-  sendFanOut,
-  statusOf,
-} from './execution.ts'
+import { sendFanOut } from './execution.ts'
+import { countChildren, openCount, statusOf } from './execution-counts.ts'
+import { type ExecutionRecord, executionOfItem, executionOpenKeys, requireExecution } from './execution-record.ts'
 import { HALTED } from './halt.ts'
 import { executionKey, policyKey } from './keys.ts'
 import { RECORD_VERSION } from './record.ts'

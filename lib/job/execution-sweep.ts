@@ -3,15 +3,9 @@
 import { all, eq } from '../store/condition.ts'
 import { ConditionFailed, type Item } from '../store/port.ts'
 import type { Environment } from './environment.ts'
-import {
-  closeExecution,
-  countChildren,
-  type ExecutionRecord,
-  executionOfItem,
-  executionOpenKeys,
-  openCount,
-  sendFanOut,
-} from './execution.ts'
+import { closeExecution, sendFanOut } from './execution.ts'
+import { countChildren, openCount } from './execution-counts.ts'
+import { type ExecutionRecord, executionOfItem, executionOpenKeys } from './execution-record.ts'
 import { EXECUTION_SHARDS, executionKey, openPartition, stamp } from './keys.ts'
 import { cancelWithoutPolicy } from './policy-cancel.ts'
 import { leaseIsDead } from './transitions.ts'

@@ -3,85 +3,25 @@
  * policy and instant, one put makes it exist once. Counts are never stored while it runs, they are read from the
  * children's index keys, so they cannot drift.
  */
-import { asLongshoreError, type ErrorCode, LongshoreError } from '../errors.ts'
-import { type Json, STATUSES, type Status } from '../glossary.ts'
+import { asLongshoreError, LongshoreError } from '../errors.ts'
+import type { Json } from '../glossary.ts'
 import { absent, all, eq } from '../store/condition.ts'
 import { ConditionFailed, type Item } from '../store/port.ts'
 import type { Environment } from './environment.ts'
-import { HALTED } from './halt.ts'
-import { shardOf } from './id.ts'
+import { countChildren, statusOf } from './execution-counts.ts'
 import {
-  childrenPartition,
-  EXECUTION_SHARDS,
-  executionKey,
-  executionListPartition,
-  MEMBER_SHARDS,
-  openPartition,
-  STATUS_LETTERS,
-  stamp,
-} from './keys.ts'
-import { attributesOf, isExpired, isTerminal, RECORD_VERSION } from './record.ts'
-import type { WalkCursor } from './selector.ts'
+  type ExecutionRecord,
+  type ExecutionStatus,
+  executionOfItem,
+  executionOpenKeys,
+  requireExecution,
+  type StatusCounts,
+} from './execution-record.ts'
+import { HALTED } from './halt.ts'
+import { executionKey, executionListPartition, stamp } from './keys.ts'
+import { RECORD_VERSION } from './record.ts'
 
 export const FAN_OUT = 'fan-out'
-
-export type ExecutionStatus = 'running' | 'success' | 'error' | 'stopped' | 'canceled'
-export type StatusCounts = { [status in Status]: number } & { total: number }
-
-export interface ExecutionRecord {
-  v: number
-  id: string
-  tenant: string
-  type: string
-  policy?: string
-  trigger: 'schedule' | 'manual' | 'request'
-  /** The instant of the schedule, for `schedule`. */
-  instant?: number
-  status: ExecutionStatus
-  stop?: boolean
-  /** Its policy was disabled or deleted: what waits is canceled when it is claimed, what runs may finish. */
-  cancel?: boolean
-  /** The policy's own fields as they were when it began. */
-  spec: { [name: string]: Json }
-  /** `retrying`: children that did not succeed are being submitted again. */
-  fanOut: 'listing' | 'retrying' | 'done'
-  /** Where the listing stands; kept at its end when it was not finished, so that a retry goes on from there. */
-  cursor?: WalkCursor
-  /** How many times it was retried; its children of that time bear the same number. */
-  generation?: number
-  /** What is retried: a status of children after the other, shard after shard, behind the key `after`. */
-  retry?: {
-    statuses: Status[]
-    at: number
-    after?: string
-    /** Afterwards the listing goes on, which was cut. */
-    relist: boolean
-    /** The listing was cut and stays so: only what failed is retried. */
-    cut?: boolean
-    /** The tags that were named in vain are still to be looked up. */
-    tags: boolean
-  }
-  /** Tags that could not be submitted; the first 50 with their reason. */
-  unresolved: number
-  unresolvedItems: { item: string; code: ErrorCode; message: string }[]
-  fence: number
-  failures: number
-  /** How often in a row the listing was parked by a limit of a registry or the store. */
-  throttles?: number
-  /** 0 while no fan-out runs. */
-  lease: number
-  claimedAt?: number
-  /** When the fan-out message was last sent, and when the sweep may send the next. */
-  sentAt?: number
-  nextSendAt: number
-  sends: number
-  createdAt: number
-  listedAt?: number
-  finishedAt?: number
-  error?: { code: ErrorCode; message: string; retryable: boolean }
-  counts?: StatusCounts
-  expires?: number
-}
 
 export interface NewExecution {
   id: string
@@ -92,15 +32,6 @@ export interface NewExecution {
   instant?: number
   spec: { [name: string]: Json }
 }
-
-/** Throws for a version that this code does not read. */
-export const executionOfItem = (item: Item): ExecutionRecord => attributesOf(item) as unknown as ExecutionRecord
-
-/** The key under which the sweep finds an open execution. */
-export const executionOpenKeys = (id: string, wakeAt: number): { o_pk: string; o_sk: string } => ({
-  o_pk: openPartition('execution', shardOf(id, EXECUTION_SHARDS)),
-  o_sk: `${stamp(wakeAt)}#${id}`,
-})
 
 /** Puts it if absent and sends the fan-out message. Returns the record and whether this call made it. */
 export async function createExecution(
@@ -160,69 +91,6 @@ export async function sendFanOut(
         reason: asLongshoreError(thrown).message,
       })
     })
-}
-
-export async function readExecution(
-  tenant: string,
-  id: string,
-  env: Pick<Environment, 'store' | 'clock'>,
-): Promise<ExecutionRecord | undefined> {
-  const item = await env.store.get(executionKey(tenant, id))
-  return item && !isExpired(item, env.clock.now()) ? executionOfItem(item) : undefined
-}
-
-/** Throws `execution-not-found`. */
-export async function requireExecution(
-  tenant: string,
-  id: string,
-  env: Pick<Environment, 'store' | 'clock'>,
-): Promise<ExecutionRecord> {
-  const execution = await readExecution(tenant, id, env)
-  if (!execution)
-    throw new LongshoreError('execution-not-found', `there is no execution ${id}; GET /v1/executions lists them`)
-  return execution
-}
-
-/** Children by status, from the index. Eventually consistent, exact when nothing moves. */
-export async function countChildren(
-  execution: Pick<ExecutionRecord, 'tenant' | 'id'>,
-  env: Pick<Environment, 'store' | 'limits'>,
-): Promise<StatusCounts> {
-  const counts = Object.fromEntries(STATUSES.map((status) => [status, 0])) as StatusCounts
-  counts.total = 0
-  await Promise.all(
-    STATUSES.flatMap((status) =>
-      Array.from({ length: MEMBER_SHARDS }, async (_, shard) => {
-        const letter = STATUS_LETTERS[status]
-        const count = await env.store.count({
-          index: 'members',
-          pk: childrenPartition(execution.tenant, execution.id, shard),
-          from: `${letter}#`,
-          to: `${letter}#~`,
-          limit: env.limits.executionItemsMax,
-        })
-        counts[status] += count
-        counts.total += count
-      }),
-    ),
-  )
-  return counts
-}
-
-export const openCount = (counts: StatusCounts): number =>
-  STATUSES.filter((status) => !isTerminal(status)).reduce((sum, status) => sum + counts[status], 0)
-
-/** What the counts say about an execution that has not been closed yet. */
-export function statusOf(execution: ExecutionRecord, counts: StatusCounts): ExecutionStatus {
-  if (execution.status !== 'running') return execution.status
-  const waiting = openCount(counts) - counts.running
-  // A flag decides what waits, and what was not listed yet; one that came when all had ended decides nothing.
-  const cut = waiting > 0 || execution.fanOut !== 'done'
-  const flagged = execution.stop ? 'stopped' : execution.cancel && (cut || counts.canceled > 0) ? 'canceled' : undefined
-  if (openCount(counts) > 0) return flagged && counts.running === 0 ? flagged : 'running'
-  if (flagged) return flagged
-  if (execution.fanOut !== 'done') return 'running'
-  return counts.error + execution.unresolved > 0 || execution.error ? 'error' : 'success'
 }
 
 /**

@@ -6,7 +6,7 @@
 import { absent, all, eq } from '../store/condition.ts'
 import { ConditionFailed } from '../store/port.ts'
 import type { Environment } from './environment.ts'
-import { type ExecutionRecord, executionOfItem, executionOpenKeys } from './execution.ts'
+import { type ExecutionRecord, executionOfItem, executionOpenKeys } from './execution-record.ts'
 import { EXECUTION_SHARDS, executionKey, openPartition, policyKey } from './keys.ts'
 
 /** All running executions of this policy, found among those that are open. */

@@ -5,7 +5,9 @@
  */
 import { LongshoreError } from '../errors.ts'
 import type { Environment } from '../job/environment.ts'
-import { countChildren, createExecution, type ExecutionRecord, readExecution, statusOf } from '../job/execution.ts'
+import { createExecution } from '../job/execution.ts'
+import { countChildren, statusOf } from '../job/execution-counts.ts'
+import { type ExecutionRecord, readExecution } from '../job/execution-record.ts'
 import { idOf, newId } from '../job/id.ts'
 import { EXECUTION_SHARDS, openPartition, policyKey, stamp } from '../job/keys.ts'
 import { INDEX_LAG_SECONDS } from '../limits/job.ts'

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { LongshoreError } from '../../lib/errors.ts'
-import { createExecution, readExecution, stopExecution } from '../../lib/job/execution.ts'
+import { createExecution, stopExecution } from '../../lib/job/execution.ts'
+import { readExecution } from '../../lib/job/execution-record.ts'
 import { sweepExecutions } from '../../lib/job/execution-sweep.ts'
 import { idOf, shardOf } from '../../lib/job/id.ts'
 import { EXECUTION_SHARDS } from '../../lib/job/keys.ts'
@@ -56,6 +57,35 @@ it('a child whose worker is dead is stopped with its execution at the end of its
   await world.deliver('probe-bulk')
   expect(await world.job(child!.id)).toMatchObject({ status: 'stopped', failures: 0, fence: 1 })
   expect((await world.job(child!.id)).error).toMatchObject({ message: 'its execution was stopped' })
+})
+
+it('a child that starts and ends while its statuses are counted is not left out of the counts', async () => {
+  let ended: Promise<unknown> | undefined
+  const world = createWorld({
+    registry: tagRegistry({ app: { v1: DIGEST } }),
+    store: (inner) => ({
+      ...inner,
+      async count(query) {
+        // The answer about who waits comes last, when the child waits no more; who had ended was asked before it had.
+        ended ??= end()
+        if (query.from === 'p#') await ended
+        return await inner.count(query)
+      },
+    }),
+  })
+  const end = () => new Promise((resolve) => setImmediate(resolve)).then(() => world.deliver('probe-bulk'))
+  const id = '01JD9W3Q4V5X6Y7Z8A9B0C1D2E'
+  await createExecution({ id, tenant: TENANT, type: 'probe', trigger: 'request', spec: { images: ['app'] } }, world.env)
+  await world.deliver('fan-out')
+  await world.clock.advance(61_000)
+  expect(await sweepExecutions(world.env)).toBe(0)
+  expect(await readExecution(TENANT, id, world.env)).toMatchObject({ status: 'running' })
+  await world.clock.advance(61_000)
+  expect(await sweepExecutions(world.env)).toBe(1)
+  expect(await readExecution(TENANT, id, world.env)).toMatchObject({
+    status: 'success',
+    counts: { success: 1, total: 1 },
+  })
 })
 
 it('a stop that was acknowledged while the sweep closes is not overwritten by success', async () => {

@@ -1,14 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { LongshoreError } from '../../lib/errors.ts'
 import { readJob } from '../../lib/job/apply.ts'
-import {
-  countChildren,
-  createExecution,
-  type ExecutionRecord,
-  readExecution,
-  statusOf,
-  stopExecution,
-} from '../../lib/job/execution.ts'
+import { createExecution, stopExecution } from '../../lib/job/execution.ts'
+import { countChildren, statusOf } from '../../lib/job/execution-counts.ts'
+import { type ExecutionRecord, readExecution } from '../../lib/job/execution-record.ts'
 import { retryExecution } from '../../lib/job/execution-retry.ts'
 import { idOf } from '../../lib/job/id.ts'
 import { listJobs } from '../../lib/job/list.ts'

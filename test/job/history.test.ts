@@ -1,7 +1,8 @@
 /** Faults 47, 49: what has expired is gone for every reader, also while the store still keeps it. */
 import { expect, it } from 'vitest'
 import { retryJob } from '../../lib/job/control.ts'
-import { createExecution, readExecution } from '../../lib/job/execution.ts'
+import { createExecution } from '../../lib/job/execution.ts'
+import { readExecution } from '../../lib/job/execution-record.ts'
 import { retryExecution } from '../../lib/job/execution-retry.ts'
 import { idOf } from '../../lib/job/id.ts'
 import { jobKey } from '../../lib/job/keys.ts'

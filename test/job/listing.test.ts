@@ -1,7 +1,9 @@
 /** The walk over registries: it comes to its end however little matches, and it stops when it is told to. */
 import { describe, expect, it } from 'vitest'
 import { LongshoreError } from '../../lib/errors.ts'
-import { countChildren, createExecution, readExecution, stopExecution } from '../../lib/job/execution.ts'
+import { createExecution, stopExecution } from '../../lib/job/execution.ts'
+import { countChildren } from '../../lib/job/execution-counts.ts'
+import { readExecution } from '../../lib/job/execution-record.ts'
 import { fanOut } from '../../lib/job/fan-out.ts'
 import { idOf } from '../../lib/job/id.ts'
 import { type WalkCursor, walk } from '../../lib/job/selector.ts'

@@ -1,7 +1,8 @@
 /** Executions of a hundred thousand children: one flag stops them, their messages do not flood, and nobody waits behind. */
 import { expect, it } from 'vitest'
 import { LongshoreError } from '../../lib/errors.ts'
-import { createExecution, readExecution, stopExecution } from '../../lib/job/execution.ts'
+import { createExecution, stopExecution } from '../../lib/job/execution.ts'
+import { readExecution } from '../../lib/job/execution-record.ts'
 import { idOf } from '../../lib/job/id.ts'
 import { newJob, putJob } from '../../lib/job/submit.ts'
 import { work } from '../../lib/job/work.ts'

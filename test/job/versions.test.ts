@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { stopJob } from '../../lib/job/control.ts'
-import { executionOfItem, readExecution } from '../../lib/job/execution.ts'
+import { executionOfItem, readExecution } from '../../lib/job/execution-record.ts'
 import { listJobs } from '../../lib/job/list.ts'
 import { jobOfItem, RECORD_VERSION } from '../../lib/job/record.ts'
 import { fireDue } from '../../lib/schedule/due.ts'

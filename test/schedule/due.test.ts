@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { readExecution, stopExecution } from '../../lib/job/execution.ts'
+import { stopExecution } from '../../lib/job/execution.ts'
+import { readExecution } from '../../lib/job/execution-record.ts'
 import { nextRuns } from '../../lib/schedule/cron.ts'
 import { fireDue, runPolicy } from '../../lib/schedule/due.ts'
 import { createPolicy, deletePolicy, replacePolicy, requirePolicy } from '../../lib/schedule/policy.ts'

@@ -37,7 +37,7 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/job/execution-retry.ts',
     'all(...same, ...unflagged)',
     "absent('nothing')",
-    859,
+    580,
   ),
   mutant(
     'a child leaves the count before its successor is there',
@@ -51,7 +51,7 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/job/children.ts',
     'children.filter((child) => there.has(keyOf(child).pk)),',
     'children.filter(() => false),',
-    15448,
+    680,
   ),
   mutant('a retried child stays in the count', 'lib/job/children.ts', ', m_sk: supersededKey(child) }', ' }', 57),
   mutant(
@@ -98,5 +98,12 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     "if (seen?.status === 'running' && isDead(seen, env)) await endDead",
     "if (seen?.status === 'running') await endDead",
     2119,
+  ),
+  mutant(
+    'a child that begins and ends while its execution is counted is in no count',
+    'lib/job/execution-counts.ts',
+    'if (openCount(counts) > 0) return counts',
+    'return counts',
+    6060,
   ),
 ]

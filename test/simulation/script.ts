@@ -55,7 +55,7 @@ export interface Fault {
   ms: number
   /** Waits for the next write or send of such a function. */
   role?: Role
-  /** Its next call of this name only, as `update`. */
+  /** Its next call of this name only, as `update` or `count p#`. */
   on?: string
 }
 

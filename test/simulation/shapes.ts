@@ -82,7 +82,14 @@ function usualOf(seed: number, chance: Chance, large: boolean): Script {
   if (policy) aims.push('schedule', 'schedule')
   if (platform.stillborn > 0) aims.push('dead-letter')
   const count = large ? 40 : single ? 1 : chance.integer(0, 10)
-  return { seed, platform, people: inOrder(people), faults: faultsOf(chance, count, aims), chaosMs }
+  const faults = faultsOf(chance, count, aims)
+  // A child whose message was lost begins and ends while the sweep counts.
+  if (bulk && !large && later.chance(0.1))
+    faults.unshift(
+      { after: 1, kind: 'failed', ms: 1, role: 'fan-out', on: 'send probe-bulk' },
+      { after: 1, kind: later.pick(['slow', 'repeated']), ms: LATE_MS, role: 'sweep', on: 'count p#' },
+    )
+  return { seed, platform, people: inOrder(people), faults, chaosMs }
 }
 
 /** What one person does with one job. */
@@ -235,14 +242,17 @@ function secondLifeOf(seed: number, chance: Chance): Script {
   if (chance.chance(0.4)) people.push({ at: when(), do: 'stopExecution', n: 0 })
   if (chance.chance(0.2)) people.push({ at: when(), do: 'retry', n: chance.integer(0, 3) })
   if (chance.chance(0.1)) people.push({ at: when(), do: 'trespass', n: 0 })
-  const count = chance.integer(1, 6)
-  return {
-    seed,
-    platform,
-    people: inOrder(people),
-    faults: faultsOf(chance, count, ['fan-out', 'fan-out', 'api']),
-    chaosMs,
-  }
+  const faults = faultsOf(chance, chance.integer(1, 6), ['fan-out', 'fan-out', 'api'])
+  // Between a child and the one it takes the place of.
+  if (chance.chance(0.3))
+    faults.unshift({
+      after: chance.integer(8, 40) * EFFORT.change,
+      kind: 'crashAfter',
+      ms: 1,
+      role: 'fan-out',
+      on: 'put',
+    })
+  return { seed, platform, people: inOrder(people), faults, chaosMs }
 }
 
 const inOrder = (people: Action[]): Action[] => people.sort((a, b) => a.at - b.at)

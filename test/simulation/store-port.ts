@@ -39,7 +39,7 @@ export class StorePort implements Store {
       const count = world.store.count(query)
       return count === 0 ? ZERO : Promise.resolve(count)
     }
-    return world.retell(this.#instance, 'count', query, async () => world.store.count(query))
+    return world.retell(this.#instance, `count ${query.from}`, query, async () => world.store.count(query))
   }
 
   put: Store['put'] = (item, condition) =>

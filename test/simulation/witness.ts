@@ -5,7 +5,7 @@
 
 import type { DomainEvent } from '../../lib/events/port.ts'
 import type { Json, Status } from '../../lib/glossary.ts'
-import type { ExecutionRecord } from '../../lib/job/execution.ts'
+import type { ExecutionRecord } from '../../lib/job/execution-record.ts'
 import type { RetryMode } from '../../lib/job/execution-retry.ts'
 import { SUPERSEDED_LETTER } from '../../lib/job/keys.ts'
 import { aheadMs } from '../../lib/job/open-jobs.ts'
