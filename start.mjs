@@ -3,6 +3,7 @@ import './scripts/lifetime.mjs'
 import { createRequire } from 'node:module'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildWhenChanged } from './scripts/built.mjs'
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 20 || (major === 20 && minor < 19)) give(`Longshore needs Node 20.19 or newer; this is ${process.version}`)
@@ -15,8 +16,7 @@ for (const name of ['LONGSHORE_DATA', 'LONGSHORE_ADVISORIES', 'LONGSHORE_ENRICHM
 process.chdir(dirname(fileURLToPath(import.meta.url)))
 
 try {
-  // Whoever has built already, as the tests have, says so.
-  if (!process.env.LONGSHORE_BUILT) await (await import('./build.mjs')).build()
+  await buildWhenChanged()
 } catch (error) {
   if (error.code === 'ERR_MODULE_NOT_FOUND') give('packages are missing; run npm ci first')
   // Of mistakes in the sources esbuild has told where and why already.

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 // `npx longshore ...`: builds like start.mjs, then runs one command.
+import { buildWhenChanged } from '../scripts/built.mjs'
+
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 20 || (major === 20 && minor < 19)) give(`Longshore needs Node 20.19 or newer; this is ${process.version}`)
 
 try {
-  // Whoever has built already, as the tests have, says so.
-  if (!process.env.LONGSHORE_BUILT) await (await import('../build.mjs')).build()
+  await buildWhenChanged()
 } catch (error) {
   if (error.code === 'ERR_MODULE_NOT_FOUND') give('packages are missing; run npm ci first')
   give(`the build failed${error.errors ? '' : `: ${error.stack}`}`)

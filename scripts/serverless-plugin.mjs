@@ -1,5 +1,6 @@
 // What serverless.yml loads. Builds before packaging, and under serverless-offline hands over to lib/local.
 import { build } from '../build.mjs'
+import { buildWhenChanged } from './built.mjs'
 
 export default class LongshorePlugin {
   constructor(serverless) {
@@ -27,8 +28,7 @@ export default class LongshorePlugin {
   async prepare() {
     const { closeWith, end } = await import('./lifetime.mjs')
     this.end = end
-    // `npm start` has built already.
-    if (!process.env.LONGSHORE_BUILT) await build()
+    await buildWhenChanged()
     const { LocalStack } = await import('../dist/local/stack.mjs')
     this.stack = new LocalStack(this.serverless)
     closeWith(() => this.stack.close())
