@@ -1,5 +1,6 @@
 /** The minute tick of the protocol: dead leases, lost messages, events, executions that have ended. */
 import { createApp } from '../lib/app.ts'
+import { openBlobs } from '../lib/blobs/open.ts'
 import { openEvents } from '../lib/events/open.ts'
 import { sweepExecutions } from '../lib/job/execution-sweep.ts'
 import { beat, OldestWaiting } from '../lib/job/heartbeat.ts'
@@ -14,6 +15,7 @@ const app = createApp(process.env, {
   types: jobTypes,
   log: operatorLog('sweep'),
   metrics: operatorMetrics(process.env),
+  blobs: openBlobs,
   events: openEvents,
 })
 

@@ -17,8 +17,7 @@ import { type Answered, checkQueues } from './queues.ts'
 export interface Checked {
   store: Store
   queue: Queue & QueueSetup
-  /** Absent where the bucket is not this function's business. */
-  blobs?: BlobStore
+  blobs: BlobStore
   clock: Clock
   limits: Limits
   types: JobTypes
@@ -29,7 +28,7 @@ export async function selfCheck(env: Checked): Promise<Check[]> {
   const [table, { check: queues, answered }, bucket] = await Promise.all([
     checkTable(env),
     checkQueues(env),
-    env.blobs ? checkBucket(env.blobs, env.clock.now()) : [],
+    checkBucket(env.blobs, env.clock.now()),
   ])
   const beat = table.ok ? await lastBeat(env).catch(() => undefined) : undefined
   return [table, queues, checkClock(answered, env), ...bucket, checkSweeper(beat, env), checkWaiting(beat, env)]

@@ -170,7 +170,7 @@ describe('a self-check', () => {
   })
 })
 
-test('at a tick a problem is one line of the log and one count, and the bucket is left alone', async () => {
+test('at a tick a problem is one line of the log and one count; a deployment without advisories has none', async () => {
   const { checked, env, withQueue } = await healthy()
   const lines: string[] = []
   const counts: string[] = []
@@ -181,8 +181,8 @@ test('at a tick a problem is one line of the log and one count, and the bucket i
     measure: () => {},
     flush: () => {},
   }
-  const get = () => Promise.reject(new Error('not at a tick'))
-  const tick = (one: Checked) => checkAtTick({ ...env, ...one, log, metrics, blobs: { ...env.blobs, get } })
+  const tick = (one: Checked, get = async (): Promise<undefined> => undefined) =>
+    checkAtTick({ ...env, ...one, log, metrics, blobs: { ...env.blobs, get } })
 
   expect(await tick(checked)).toBeUndefined()
   expect([lines, counts]).toEqual([[], []])
@@ -190,4 +190,7 @@ test('at a tick a problem is one line of the log and one count, and the bucket i
   expect(await tick(withQueue('probe', undefined))).toContain('there is no queue probe')
   expect(lines).toHaveLength(1)
   expect(counts).toEqual(['selfCheckProblems all'])
+
+  expect(await tick(checked, () => Promise.reject(new Error('AccessDenied')))).toMatch(/^bucket: AccessDenied; compare/)
+  expect(lines).toHaveLength(2)
 })
