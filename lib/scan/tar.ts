@@ -9,22 +9,11 @@
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { normalizePath, showPath } from './paths.ts'
-import { BLOCK, type EntryType, isExecutable, isUstar, isZero, padded, text, typeOf } from './tar-block.ts'
+import { BLOCK, isZero, padded, text } from './tar-block.ts'
+import { type Extension, entryOf, invalidTar, sizeOf, sparseGoesOn, type TarEntry, verifyHeader } from './tar-header.ts'
 import { readPax } from './tar-pax.ts'
 
-export interface TarEntry {
-  /** Normalised; the root directory is the empty string. */
-  path: string
-  type: EntryType
-  /** Bytes of content; of a sparse file the stored ones. */
-  size: number
-  /** Target of a symbolic link as it stands, or the path of a hard link, normalised. */
-  link: string
-  /** The stored content is not the file's content. */
-  sparse: boolean
-  /** Some user may execute it. */
-  executable: boolean
-}
+export type { TarEntry }
 
 /** Takes the content of an entry as it streams by. */
 export interface ContentSink {
@@ -52,7 +41,6 @@ const META: ReadonlyMap<number, Reading> = new Map([
   [0x78, 'pax'], // x
 ])
 const GLOBAL_PAX = 0x67 // g
-const OLD_SPARSE = 0x53 // S
 
 export class TarWalker {
   readonly #visitor: TarVisitor
@@ -68,9 +56,8 @@ export class TarWalker {
   #sink: ContentSink | undefined
   #sinkLeft = 0
   #current: TarEntry | undefined
-  #pax: Map<string, string> | undefined
-  #longPath: string | undefined
-  #longLink: string | undefined
+  /** What extension headers have said of the entry that comes next. */
+  #extension: Extension | undefined
   /** An old GNU sparse header goes on in the next block; then so many bytes of content follow. */
   #sparseBytes: number | undefined
   #zeroBlocks = 0
@@ -132,14 +119,14 @@ export class TarWalker {
 
   /** The archive is over. Throws `layer-invalid` when it stops inside an entry; end blocks may be missing, as for Go. */
   end(): void {
-    const meta = this.#pax ?? this.#longPath ?? this.#longLink ?? this.#sparseBytes
     if (this.#zeroBlocks === 2) return
-    if (this.#skip > 0 || this.#body || this.#sink || this.#blockFilled > 0 || meta !== undefined)
+    const awaits = this.#extension !== undefined || this.#sparseBytes !== undefined
+    if (this.#skip > 0 || this.#body || this.#sink || this.#blockFilled > 0 || awaits)
       throw this.#invalid('stops in the middle of an entry; the layer was cut')
   }
 
   #invalid(what: string): LongshoreError {
-    return new LongshoreError('layer-invalid', `the tar archive ${what} (at header ${this.entries})`)
+    return invalidTar(what, this.entries)
   }
 
   #take(block: Buffer, at: number): void {
@@ -161,27 +148,13 @@ export class TarWalker {
         'layer-too-large',
         `the tar archive has more than ${this.#limits.layerEntriesMax} entries (limit layerEntriesMax)`,
       )
-    this.#verify(block, at)
+    verifyHeader(block, at, this.entries)
     this.#header(block, at)
-  }
-
-  #verify(block: Buffer, at: number): void {
-    const told = this.#octal(block, at + 148, 8, 'checksum')
-    let unsigned = 8 * 32
-    let signed = 8 * 32
-    for (let i = 0; i < BLOCK; i++) {
-      if (i === 148) i = 156
-      const byte = block[at + i]!
-      unsigned += byte
-      signed += byte > 127 ? byte - 256 : byte
-    }
-    // Some old writers sum signed bytes; all readers accept both.
-    if (told !== unsigned && told !== signed) throw this.#invalid('has a header with a wrong checksum')
   }
 
   #header(block: Buffer, at: number): void {
     const flag = block[at + 156]!
-    const size = this.#number(block, at + 124, 12, 'size')
+    const size = sizeOf(block, at, this.entries)
     // GNU long name and long link name, pax header of the next entry: their content comes first.
     const meta = META.get(flag)
     if (meta) {
@@ -192,47 +165,17 @@ export class TarWalker {
       this.#skip = padded(size)
       return
     }
-    const pax = this.#pax
-    let path = this.#longPath ?? pax?.get('path')
-    if (path === undefined) {
-      path = text(block, at, 100)
-      if (isUstar(block, at)) {
-        // star keeps times in the last bytes of the prefix.
-        const star = block.toString('latin1', at + 508, at + 512) === 'tar\0'
-        const prefix = text(block, at + 345, star ? 131 : 155)
-        if (prefix) path = `${prefix}/${path}`
-      }
-    }
-    const link = this.#longLink ?? pax?.get('linkpath') ?? text(block, at + 157, 100)
-    const type = typeOf(flag, path)
-    let bytes = size
-    const paxSize = pax?.get('size')
-    if (paxSize !== undefined) {
-      bytes = Number(paxSize)
-      if (!/^\d{1,16}$/.test(paxSize) || !Number.isSafeInteger(bytes))
-        throw this.#invalid('has a pax size that is none')
-    }
-    if (type !== 'file') bytes = 0
-    const oldSparse = flag === OLD_SPARSE
-    const sparse = oldSparse || pax?.has('GNU.sparse') === true
-    const sparseName = pax?.get('GNU.sparse.name')
-    if (sparse && sparseName !== undefined && this.#longPath === undefined) path = sparseName
-    this.#pax = this.#longPath = this.#longLink = undefined
-    const executable = isExecutable(block, at)
-
-    if (oldSparse && block[at + 482] !== 0) {
-      this.#enter(path, link, type, bytes, true, executable)
-      this.#sparseBytes = bytes
-      return
-    }
-    const wanted = this.#enter(path, link, type, bytes, sparse, executable)
-    if (!wanted || sparse) this.#skip = padded(bytes)
-    else if (wanted === true) this.#read('content', bytes)
+    const found = entryOf(block, at, size, this.#extension, this.entries)
+    this.#extension = undefined
+    const wanted = this.#enter(found)
+    if (sparseGoesOn(block, at)) this.#sparseBytes = found.size
+    else if (!wanted || found.sparse) this.#skip = padded(found.size)
+    else if (wanted === true) this.#read('content', found.size)
     else {
       this.#sink = wanted
-      this.#sinkLeft = bytes
+      this.#sinkLeft = found.size
       this.#skip = 0
-      if (bytes === 0) this.#pour(Buffer.alloc(0))
+      if (found.size === 0) this.#pour(Buffer.alloc(0))
     }
   }
 
@@ -248,14 +191,8 @@ export class TarWalker {
   }
 
   /** Shows the entry to the visitor; true or a sink when its content is wanted. */
-  #enter(
-    path: string,
-    link: string,
-    type: EntryType,
-    size: number,
-    sparse: boolean,
-    executable: boolean,
-  ): boolean | ContentSink {
+  #enter(found: TarEntry): boolean | ContentSink {
+    const { path, type, link } = found
     const max = this.#limits.pathBytesMax
     // A UTF-16 unit is at most three bytes, so the exact count is needed for long paths only.
     if (path.length * 3 > max && Buffer.byteLength(path) > max) {
@@ -268,8 +205,10 @@ export class TarWalker {
       this.#visitor.refused(`an entry was ignored because its path leaves the image: ${showPath(path)}`)
       return false
     }
-    this.#current = { path: normal, type, size, link: target, sparse, executable }
-    return this.#visitor.entry(this.#current)
+    found.path = normal
+    found.link = target
+    this.#current = found
+    return this.#visitor.entry(found)
   }
 
   #read(what: Reading, size: number): void {
@@ -284,45 +223,14 @@ export class TarWalker {
     const body = this.#body!
     this.#body = undefined
     this.#skip = padded(body.length) - body.length
-    switch (this.#reading) {
-      case 'content':
-        this.#visitor.content(this.#current!, body)
-        return
-      case 'path':
-        this.#longPath = text(body, 0, body.length)
-        return
-      case 'link':
-        this.#longLink = text(body, 0, body.length)
-        return
-      case 'pax':
-        this.#pax = readPax(body)
-        if (!this.#pax) throw this.#invalid('has a pax header that cannot be read')
+    if (this.#reading === 'content') {
+      this.#visitor.content(this.#current!, body)
+      return
     }
-  }
-
-  /** Octal, or base 256 when the first bit is set (GNU, star: sizes from 8 GiB). */
-  #number(block: Buffer, at: number, length: number, field: string): number {
-    const first = block[at]!
-    if ((first & 0x80) === 0) return this.#octal(block, at, length, field)
-    if ((first & 0x40) !== 0) throw this.#invalid(`has a negative ${field}`)
-    let value = first & 0x3f
-    for (let i = 1; i < length; i++) {
-      value = value * 256 + block[at + i]!
-      if (value > Number.MAX_SAFE_INTEGER) throw this.#invalid(`has a ${field} beyond all measure`)
-    }
-    return value
-  }
-
-  #octal(block: Buffer, at: number, length: number, field: string): number {
-    let i = at
-    const end = at + length
-    while (i < end && (block[i] === 0x20 || block[i] === 0)) i++
-    let value = 0
-    for (; i < end && block[i] !== 0x20 && block[i] !== 0; i++) {
-      const digit = block[i]! - 0x30
-      if (digit < 0 || digit > 7) throw this.#invalid(`has a ${field} that is not a number`)
-      value = value * 8 + digit
-    }
-    return value
+    this.#extension ??= { pax: undefined, path: undefined, link: undefined }
+    if (this.#reading === 'pax') {
+      this.#extension.pax = readPax(body)
+      if (!this.#extension.pax) throw this.#invalid('has a pax header that cannot be read')
+    } else this.#extension[this.#reading] = text(body, 0, body.length)
   }
 }
