@@ -11,6 +11,7 @@ import { within } from './deadline.ts'
 import { pushScope } from './scope.ts'
 import type { CallOptions, Descriptor, RegistryClient } from './types.ts'
 import { ACCEPTED, REFUSED, Refused, rangeOf } from './uploads-answers.ts'
+import { tooEarly } from './uploads-failures.ts'
 import { cancelUpload, type SavedUpload } from './uploads-saved.ts'
 import { openSession, sessionOf } from './uploads-session.ts'
 
@@ -126,16 +127,13 @@ export class UploadWire {
       )
       if (answer.status >= 300)
         throw new Refused(this.connection, this.what, answer.status, await this.connection.refusal(answer))
-      if (bytes > 0 && !answer.bodySent) throw await this.#early(answer)
+      if (bytes > 0 && !answer.bodySent) {
+        await discard(answer.body)
+        throw tooEarly(this, answer.status)
+      }
       return answer
     } finally {
       stream.destroy()
     }
-  }
-
-  async #early(answer: HttpAnswer): Promise<Refused> {
-    await discard(answer.body)
-    const refusal = { code: '', message: 'it said yes before it had the content' }
-    return new Refused(this.connection, this.what, answer.status, refusal)
   }
 }

@@ -1,26 +1,31 @@
 /**
  * One queue of the embedded server: what happens to a message between SendMessage and DeleteMessage. Time comes from
- * the clock; every change is told to the journal before the caller hears of it.
+ * the clock; every change is told to the journal before the caller hears of it, in `held-messages.ts`.
  */
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
 import { Backlog } from '../../queue/backlog.ts'
 import { LongPolls } from '../../queue/long-polls.ts'
-import { Deduplication } from './deduplication.ts'
-import { invalidParameter, SqsError } from './errors.ts'
+import { Admission } from './admission.ts'
+import type { Sent } from './deduplication.ts'
 import type { Faults } from './faults.ts'
+import { HeldMessages, isExpired } from './held-messages.ts'
 import type { Journal, JournalRecord } from './journal.ts'
 import { type MessageContent, type NewMessage, type StoredMessage, type View, viewOf } from './message.ts'
 import { type QueueAttributes, type Redrive, readRedrive } from './queue-attributes.ts'
 import { readReceiptHandle, receiptHandle } from './receipt.ts'
 import { deadLetterQueueOf, movedContent } from './redrive.ts'
-
-/** Quota of SQS: messages in flight per standard queue, and per FIFO queue. */
-const IN_FLIGHT_MAX = 120_000
-/** Quota of SQS: a message cannot be hidden for longer than this after one receive. */
-const HIDDEN_MS_MAX = 43_200_000
-/** "PurgeQueue: only one in 60 seconds." */
-const PURGE_INTERVAL_MS = 60_000
+import {
+  HIDDEN_MS_MAX,
+  handleExpired,
+  hiddenTooLong,
+  IN_FLIGHT_MAX,
+  messageGone,
+  notInFlight,
+  PURGE_INTERVAL_MS,
+  purgedJustNow,
+  tooManyInFlight,
+} from './refusals.ts'
 
 export interface QueueIdentity {
   name: string
@@ -47,12 +52,11 @@ export class Queue {
   tags: Record<string, string> = {}
   modifiedAt: number
   readonly #around: QueueSurroundings
-  readonly #messages = new Map<number, StoredMessage>()
+  readonly #held: HeldMessages
   readonly #backlog: Backlog<StoredMessage>
-  readonly #deduplication = new Deduplication()
+  readonly #admission: Admission
   #attributes: QueueAttributes
   #redrive: Redrive | undefined
-  #keys = 0
   #purgedAt = Number.NEGATIVE_INFINITY
 
   constructor(identity: QueueIdentity, attributes: QueueAttributes, around: QueueSurroundings) {
@@ -62,7 +66,9 @@ export class Queue {
     this.#around = around
     this.#attributes = attributes
     this.#redrive = readRedrive(attributes)
+    this.#admission = new Admission(this.fifo)
     this.#backlog = new Backlog({ ordered: this.fifo, disorder: this.fifo ? undefined : around.faults.disorder })
+    this.#held = new HeldMessages(identity.name, around.journal, this.#backlog)
     this.polls = new LongPolls(around.clock, () => this.#backlog.nextChange())
   }
 
@@ -97,7 +103,7 @@ export class Queue {
   /** Everything the journal needs to rebuild the queue. */
   *records(): Iterable<JournalRecord> {
     yield this.record
-    for (const { key, content } of this.#messages.values()) yield { do: 'put', queue: this.name, key, content }
+    yield* this.#held.records()
   }
 
   get record(): JournalRecord {
@@ -111,42 +117,27 @@ export class Queue {
   }
 
   /** Returns the id of an earlier message when a FIFO queue has seen the deduplication id within five minutes. */
-  send(message: NewMessage): { messageId: string; sequenceNumber?: string } {
+  send(message: NewMessage): Sent {
     this.#forgetExpired()
     const now = this.#now()
     const { delaySeconds = this.seconds('DelaySeconds'), ...rest } = message
-    const deduplicated = this.#deduplicationKey(message)
-    const earlier = this.fifo ? this.#deduplication.find(deduplicated, now) : undefined
+    const scope = this.#attributes.DeduplicationScope
+    const earlier = this.#admission.earlier(message, scope, now)
     if (earlier) return earlier
-    const sent = {
-      messageId: randomUUID(),
-      ...(this.fifo ? { sequenceNumber: this.#deduplication.nextSequenceNumber() } : {}),
-    }
-    if (this.fifo) this.#deduplication.remember(deduplicated, sent, now)
+    const sent = this.#admission.admit(message, scope, now)
     this.put({ ...rest, ...sent, sentAt: now, visibleAt: now + delaySeconds * 1000, receiveCount: 0 })
     return sent
   }
 
   /** Takes in a message: a new one, a dead letter, one that a move task brings. Call `polls.wake()` after it. */
   put(content: MessageContent): void {
-    const key = ++this.#keys
-    this.#log({ do: 'put', queue: this.name, key, content })
-    this.#hold(key, content)
+    this.#held.put(content, this.#now())
   }
 
   /** Does again what the journal says was done. */
   replay(record: JournalRecord): void {
-    if (record.do === 'put') this.#restore(record.key, record.content)
-    else if (record.do === 'purge') this.#dropAll()
-    else if (record.do === 'receive' || record.do === 'delete') {
-      const message = this.#messages.get(record.key)
-      if (!message) return
-      if (record.do === 'delete') this.#drop(message)
-      else {
-        message.content.receiveCount = record.receiveCount
-        message.content.firstReceivedAt = record.firstReceivedAt
-      }
-    }
+    this.#held.replay(record, this.#now())
+    if (record.do === 'put') this.#admission.restore(record.content, this.#attributes.DeduplicationScope)
   }
 
   /** Up to `max` messages, or undefined when none is receivable now. Throws OverLimit. */
@@ -157,11 +148,11 @@ export class Queue {
     while (taken.length < max) {
       if (this.#backlog.counts.inFlight >= IN_FLIGHT_MAX) {
         if (this.fifo || taken.length > 0) break
-        throw new SqsError('OverLimit', `Too many messages in flight: at most ${IN_FLIGHT_MAX}.`)
+        throw tooManyInFlight()
       }
       const message = this.#backlog.take(now, taken.at(-1)?.group)
       if (!message) break
-      if (this.#isExpired(message, now)) this.#drop(message)
+      if (isExpired(message, now, this.#retentionMs)) this.#held.drop(message)
       else if (!this.#toDeadLetters(message)) taken.push(message)
     }
     if (taken.length === 0) return undefined
@@ -171,15 +162,13 @@ export class Queue {
   /** Deletes by handle; a stale one is silently too late (on FIFO: an error). Throws ReceiptHandleIsInvalid. */
   delete(handle: string): void {
     const { key, receive } = readReceiptHandle(this.identity.salt, handle)
-    const message = this.#messages.get(key)
+    const message = this.#held.find(key)
     if (!message) return
     this.#backlog.settle(this.#now())
     const stale = message.content.receiveCount !== receive
-    if (this.fifo && (stale || message.state !== 'inFlight'))
-      throw invalidParameter('ReceiptHandle', handle, 'The receipt handle has expired.')
+    if (this.fifo && (stale || message.state !== 'inFlight')) throw handleExpired(handle)
     if (stale) return
-    this.#log({ do: 'delete', queue: this.name, key })
-    this.#drop(message)
+    this.#held.delete(message)
     this.polls.wake()
   }
 
@@ -187,22 +176,11 @@ export class Queue {
   changeVisibility(handle: string, seconds: number): void {
     const { key, receive } = readReceiptHandle(this.identity.salt, handle)
     const now = this.#now()
-    const message = this.#messages.get(key)
-    if (!message)
-      throw invalidParameter(
-        'ReceiptHandle',
-        handle,
-        'Message does not exist or is not available for visibility timeout change.',
-      )
+    const message = this.#held.find(key)
+    if (!message) throw messageGone(handle)
     this.#backlog.settle(now)
-    if (message.state !== 'inFlight' || message.content.receiveCount !== receive)
-      throw new SqsError('MessageNotInflight', 'The message referred to is not in flight under this receipt handle.')
-    if (now + seconds * 1000 > message.lastReceivedAt + HIDDEN_MS_MAX)
-      throw invalidParameter(
-        'VisibilityTimeout',
-        seconds,
-        `Total VisibilityTimeout for the message is beyond the limit [${HIDDEN_MS_MAX / 1000} seconds].`,
-      )
+    if (message.state !== 'inFlight' || message.content.receiveCount !== receive) throw notInFlight()
+    if (now + seconds * 1000 > message.lastReceivedAt + HIDDEN_MS_MAX) throw hiddenTooLong(seconds)
     this.#backlog.hide(message, now + seconds * 1000, now)
     this.polls.wake()
   }
@@ -210,43 +188,25 @@ export class Queue {
   /** Throws PurgeQueueInProgress within 60 seconds of the last purge. */
   purge(): void {
     const now = this.#now()
-    if (now < this.#purgedAt + PURGE_INTERVAL_MS)
-      throw new SqsError('PurgeQueueInProgress', `Only one PurgeQueue on ${this.identity.name} every 60 seconds.`)
+    if (now < this.#purgedAt + PURGE_INTERVAL_MS) throw purgedJustNow(this.name)
     this.#purgedAt = now
-    this.#log({ do: 'purge', queue: this.name })
-    this.#dropAll()
+    this.#held.purge()
   }
 
   /** Moves the next visible message to the queue that `targetOf` names; false when none is left. */
   moveNext(targetOf: (content: MessageContent) => Queue): boolean {
-    const now = this.#now()
-    const message = this.#backlog.take(now)
-    if (!message) return false
-    try {
-      if (!this.#isExpired(message, now)) targetOf(message.content).adopt(message.content)
-    } catch (error) {
-      this.#backlog.hide(message, now, now)
-      throw error
-    }
-    this.#log({ do: 'delete', queue: this.name, key: message.key })
-    this.#drop(message)
-    return true
+    return this.#held.giveNext(this.#now(), this.#retentionMs, (content) => targetOf(content).adopt(content))
   }
 
   /** Takes in what a move task brings. */
   adopt(content: MessageContent): void {
-    const sequenceNumber = this.fifo ? this.#deduplication.nextSequenceNumber() : undefined
-    this.put(movedContent(content, this.#now(), sequenceNumber))
+    this.put(movedContent(content, this.#now(), this.#admission.nextSequenceNumber()))
     this.polls.wake()
   }
 
   #deliver(message: StoredMessage, now: number, hiddenMs: number, view: View): ReceivedView {
     const { content } = message
-    content.receiveCount++
-    content.firstReceivedAt ??= now
-    message.lastReceivedAt = now
-    const { receiveCount, firstReceivedAt } = content
-    this.#log({ do: 'receive', queue: this.name, key: message.key, receiveCount, firstReceivedAt })
+    this.#held.receive(message, now)
     const received = viewOf(content, receiptHandle(this.identity.salt, message.key, content.receiveCount), view)
     if (!this.fifo && content.receiveCount === 1 && this.#around.faults.duplicates())
       this.put({ ...content, visibleAt: now })
@@ -259,66 +219,17 @@ export class Queue {
     if (!target) return false
     // Into the dead-letter queue first: a crash between the two lines of the journal doubles the message, never loses it.
     target.put({ ...message.content, visibleAt: this.#now(), deadLetterSource: this.identity.arn })
-    this.#log({ do: 'delete', queue: this.name, key: message.key })
-    this.#drop(message)
+    this.#held.delete(message)
     target.polls.wake()
     return true
   }
 
-  #restore(key: number, content: MessageContent): void {
-    this.#keys = Math.max(this.#keys, key)
-    this.#hold(key, content)
-    if (content.sequenceNumber) this.#deduplication.seen(content.sequenceNumber)
-    if (content.deduplicationId !== undefined && content.sequenceNumber) {
-      const sent = { messageId: content.messageId, sequenceNumber: content.sequenceNumber }
-      this.#deduplication.remember(this.#deduplicationKey(content), sent, content.sentAt)
-    }
+  get #retentionMs(): number {
+    return 1000 * this.seconds('MessageRetentionPeriod')
   }
 
-  #deduplicationKey({ group, deduplicationId }: Pick<MessageContent, 'group' | 'deduplicationId'>): string {
-    return `${this.#attributes.DeduplicationScope === 'messageGroup' ? group : ''}/${deduplicationId}`
-  }
-
-  #hold(key: number, content: MessageContent): void {
-    const message: StoredMessage = {
-      key,
-      content,
-      group: content.group,
-      visibleAt: content.visibleAt,
-      lastReceivedAt: 0,
-      order: 0,
-      state: 'ready',
-      place: -1,
-    }
-    this.#messages.set(key, message)
-    this.#backlog.add(message, this.#now())
-  }
-
-  #drop(message: StoredMessage): void {
-    this.#messages.delete(message.key)
-    this.#backlog.remove(message)
-  }
-
-  #dropAll(): void {
-    for (const message of [...this.#messages.values()]) this.#drop(message)
-  }
-
-  #isExpired(message: StoredMessage, now: number): boolean {
-    return message.content.sentAt + this.seconds('MessageRetentionPeriod') * 1000 <= now
-  }
-
-  /** The oldest stand first (in a dead-letter queue nearly so), so this ends after the first that is still fresh. */
   #forgetExpired(): void {
-    const now = this.#now()
-    for (const message of this.#messages.values()) {
-      if (!this.#isExpired(message, now)) break
-      this.#log({ do: 'delete', queue: this.name, key: message.key })
-      this.#drop(message)
-    }
-  }
-
-  #log(record: JournalRecord): void {
-    this.#around.journal.write(record)
+    this.#held.forgetExpired(this.#now(), this.#retentionMs)
   }
 
   #now(): number {
