@@ -267,8 +267,9 @@ function inOrder(a: Item, b: Item, skName: string): number {
 
 function changed(key: Key, before: Item | undefined, change: Change): Item {
   const after: Item = { pk: key.pk, sk: key.sk }
-  // Half the time of a spread, whose copies have as many shapes as there are orders of writes.
-  for (const attribute in before) after[attribute] = before[attribute]
+  // Half the time of a spread and of `delete`, which make of every record a dictionary.
+  const { remove } = change
+  for (const attribute in before) if (!remove?.includes(attribute)) after[attribute] = before[attribute]
   for (const attribute in change.set) {
     const value: Json | undefined = change.set[attribute]
     if (value !== undefined) after[attribute] = copyJson(value)
@@ -283,6 +284,5 @@ function changed(key: Key, before: Item | undefined, change: Change): Item {
       throw new LongshoreError('internal', `the change of ${key.pk} adds to ${attribute}, which is not a number`)
     after[attribute] = old + change.add[attribute]!
   }
-  for (const attribute of change.remove ?? []) delete after[attribute]
   return after
 }
