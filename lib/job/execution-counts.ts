@@ -1,4 +1,5 @@
 /** The children of an execution, counted, and what their counts say about it. Nothing of it is stored while it runs. */
+import type { Limits } from '../config.ts'
 import { STATUSES } from '../glossary.ts'
 import type { Environment } from './environment.ts'
 import type { ExecutionRecord, ExecutionStatus, StatusCounts } from './execution-record.ts'
@@ -48,6 +49,14 @@ async function countLetters(
   )
   return shards.reduce((sum, count) => sum + count, 0)
 }
+
+/**
+ * When the index shows every child at the latest, of an execution whose listing is over or was stopped. A page that was being
+ * submitted when the stop came may still show up; a listing that failed or handed over just before holds no lease any more,
+ * but has noted when.
+ */
+export const shownAt = ({ listedAt = 0, lease, sentAt = 0 }: ExecutionRecord, limits: Limits): number =>
+  Math.max(listedAt, lease, sentAt) + limits.eventSettleSeconds * 1000
 
 export const openCount = (counts: StatusCounts): number =>
   STATUSES.filter((status) => !isTerminal(status)).reduce((sum, status) => sum + counts[status], 0)

@@ -8,7 +8,7 @@ import { absent, all, eq } from '../store/condition.ts'
 import { ConditionFailed } from '../store/port.ts'
 import type { Environment } from './environment.ts'
 import { sendFanOut } from './execution.ts'
-import { countChildren, openCount, statusOf } from './execution-counts.ts'
+import { countChildren, openCount, shownAt, statusOf } from './execution-counts.ts'
 import { type ExecutionRecord, executionOfItem, executionOpenKeys, requireExecution } from './execution-record.ts'
 import { HALTED } from './halt.ts'
 import { executionKey, policyKey } from './keys.ts'
@@ -47,14 +47,18 @@ type Retry = NonNullable<ExecutionRecord['retry']>
 
 async function whatToRetry(seen: ExecutionRecord, mode: RetryMode, env: Environment): Promise<Retry> {
   const { tenant, id } = seen
-  const refuse = (why: string): never => {
-    throw new LongshoreError('conflict', `execution ${id} ${why}`)
+  const refuse = (why: string, retryAfterMs?: number): never => {
+    throw new LongshoreError('conflict', `execution ${id} ${why}`, retryAfterMs === undefined ? {} : { retryAfterMs })
   }
   const counts = seen.status !== 'running' && seen.counts ? seen.counts : await countChildren({ tenant, id }, env)
   const status = statusOf(seen, counts)
   if (status === 'running') refuse('is still running; it can be retried when it has ended')
   if (seen.status === 'running' && (seen.fanOut !== 'done' || openCount(counts) > 0))
     refuse(`was ${status}, but its last jobs have not ended yet; ask again in a minute or two`)
+  // Who has failed and is not shown yet would be left out, and nobody would look for it again.
+  const waitMs = seen.status === 'running' ? shownAt(seen, env.limits) - env.clock.now() : 0
+  if (waitMs > 0)
+    refuse(`is ${status}, but not all its jobs may be shown yet; ask again in ${Math.ceil(waitMs / 1000)} s`, waitMs)
   if (seen.policy) {
     const policy = await env.store.get(policyKey(tenant, seen.policy))
     if (policy?.enabled !== true)

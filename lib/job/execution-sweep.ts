@@ -4,7 +4,7 @@ import { all, eq } from '../store/condition.ts'
 import { ConditionFailed, type Item } from '../store/port.ts'
 import type { Environment } from './environment.ts'
 import { closeExecution, sendFanOut } from './execution.ts'
-import { countChildren, openCount } from './execution-counts.ts'
+import { countChildren, openCount, shownAt } from './execution-counts.ts'
 import { type ExecutionRecord, executionOfItem, executionOpenKeys } from './execution-record.ts'
 import { EXECUTION_SHARDS, executionKey, openPartition, stamp } from './keys.ts'
 import { cancelWithoutPolicy } from './policy-cancel.ts'
@@ -65,11 +65,7 @@ async function sweepOne(execution: ExecutionRecord, env: Environment): Promise<b
     if (overdue && leaseIsDead(execution, now, env.workersDeadBefore)) await resend(execution, env)
     return false
   }
-  // A page that was being submitted when the stop came may still show up in the index; a listing that failed or handed over
-  // just before holds no lease any more, but has noted when.
-  const listedAt = Math.max(execution.listedAt ?? 0, execution.lease, execution.sentAt ?? 0)
-  const settledAt = listedAt + env.limits.eventSettleSeconds * 1000
-  if (settledAt > now) return false
+  if (shownAt(execution, env.limits) > now) return false
   const counts = await countChildren(execution, env)
   if (openCount(counts) > 0) {
     await countLater(execution, env.clock.now() - now, env)

@@ -11,7 +11,7 @@ export async function haltOf(env: { store: Store }, tenant: string, execution: s
   return item?.stop === true ? 'stop' : item?.cancel === true ? 'cancel' : undefined
 }
 
-/** Why a child that had not started ended; for `cancel` also why its execution did. */
+/** Why a child that did not run any more ended; for `cancel` also why its execution did. */
 export const HALTED = {
   stop: { code: 'stopped-by-user', message: 'its execution was stopped', retryable: true },
   cancel: {

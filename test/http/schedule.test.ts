@@ -94,6 +94,9 @@ describe('an execution that failed', () => {
     expect(failed.failures).toHaveLength(2)
     expect(failed.links.retry).toBe(`${path}/retry`)
     broken = false
+    const early = await world.post(`${failed.links.retry}?failed=only`)
+    expectProblem(early, 409, 'conflict')
+    await world.clock.advance(1_000 * Number(early.headers.get('retry-after')))
     const retry = await world.post(`${failed.links.retry}?failed=only`)
     expect(retry.status).toBe(202)
     expect(retry.headers.get('location')).toBe(path)

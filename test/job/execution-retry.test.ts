@@ -97,6 +97,13 @@ describe('the retry of an execution', () => {
     await expect(retry()).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('still running') })
     await world.deliver('fan-out')
     await world.deliver('probe-bulk')
+    // The index may show a child up to a minute after it was listed; who had failed unseen would be left out for good.
+    await world.clock.advance(1_000)
+    await expect(retry()).rejects.toMatchObject({
+      message: expect.stringMatching(/is success, but not all its jobs may be shown yet; ask again in 59 s$/),
+      retryAfterMs: 59_000,
+    })
+    await world.clock.advance(59_000)
     await expect(retry()).rejects.toMatchObject({ message: expect.stringContaining('nothing to retry') })
     await close(world)
     await expect(retry('unsuccessful')).rejects.toMatchObject({ message: expect.stringContaining('nothing to retry') })
@@ -116,6 +123,7 @@ describe('the retry of an execution', () => {
     await world.deliver('fan-out')
     fail(world, 1)
     await world.deliver('probe-bulk')
+    await world.clock.advance(60_000)
     // Shown as ended before the sweep has closed it: that is enough.
     expect(statusOf(await read(world, id), await counts(world, id))).toBe('error')
     await retryExecution(TENANT, id, 'failed', world.env)

@@ -98,7 +98,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "{ name: 'stop', when: from('stop'), change",
     "{ name: 'stop', when: absent('nothing'), change",
-    286,
+    613,
   ),
   mutant(
     'a stop is asked of a job that has ended',
@@ -176,7 +176,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/sweep.ts',
     'if (isOverdue(job, env)) return true',
     'if (job.nextSendAt <= 0) return true',
-    718,
+    788,
   ),
   mutant('attempts have no end', 'lib/job/recover.ts', 'attemptOf(job) >= job.maxAttempts', 'job.fence < 0', 1),
   mutant(
@@ -248,7 +248,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/claim.ts',
     'const halt = place.execution && (await haltOfParent(place.tenant, place.execution, env, invocation).catch(failed))',
     'const halt = place.execution && ((await haltOfParent(place.tenant, place.execution, env, invocation)) as never) && undefined',
-    496,
+    79,
   ),
   // Submit, stop, retry.
   mutant(
@@ -328,7 +328,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/execution-sweep.ts',
     '  if (openCount(counts) > 0) {\n',
     '  if (openCount(counts) > 1_000) {\n',
-    49,
+    12,
   ),
   mutant(
     'the sweep sends no fan-out again',

@@ -227,15 +227,19 @@ function secondLifeOf(seed: number, chance: Chance): Script {
   const chaosMs = chance.integer(5, 12) * MINUTE
   const platform = platformOf(chance, chance.chance(0.5))
   platform.trouble = chance.pick([0.6, 0.9])
-  platform.maxAttempts = 1
+  platform.maxAttempts = chance.pick([1, 1, 2])
   platform.slowRuns = 0.2
   platform.fanOutPageItems = chance.pick([1, 1, 2])
   const when = () => chance.integer(MINUTE, chaosMs)
   const people: Action[] = [{ at: 0, do: 'bulk', ...(chance.chance(0.2) ? { by: 'other' as const } : {}) }]
-  const lives = chance.integer(2, 4)
-  for (let n = 0; n < lives; n++) {
-    const at = when()
+  const retry = (at: number) =>
     people.push({ at, do: 'retryExecution', n: 0, mode: chance.pick(['failed', 'unsuccessful']) })
+  const lives = chance.integer(2, 4)
+  for (let n = 0, at = 0; n < lives; n++) {
+    // Earlier it is refused: not all children may be shown.
+    at += chance.integer(70, 300) * SECOND
+    retry(at)
+    if (chance.chance(0.2)) retry(at + chance.integer(0, 5) * SECOND)
     // While it is under way, or while the sweep has yet to send again what died.
     if (chance.chance(0.3)) people.push({ at: at + chance.integer(0, 60 * SECOND), do: 'stopExecution', n: 0 })
   }

@@ -283,8 +283,6 @@ export class Witness implements Watch {
     const ended = [...this.jobs].filter(
       ([, job]) => job.execution === now.id && isCounted(job) && isTerminal(job.status) && job.status !== 'success',
     )
-    // Before the sweep has closed it an index that lags may not show what has just ended: that can be asked for again.
-    if (was.status === 'running') ended.length = 0
     this.unsuccessful.set(now.id, new Set(ended.map(([id]) => id)))
     if (instance.role !== 'api' || again !== 1 || now.status !== 'running')
       fail('I3 an execution lives again by itself')
