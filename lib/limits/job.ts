@@ -55,7 +55,7 @@ export const JOB_LIMITS = {
     SETTLE_SECONDS,
     0,
     900,
-    'Events are handed over, and executions closed, this long after the end so that none is passed over: a write lands 21 s late at most (three tries), two clocks differ by 5 s each, an index lags for up to 29 s.',
+    'Events are handed over, and executions closed or retried, this long after the end so that none is passed over: a write lands 21 s late at most (three tries), two clocks differ by 5 s each, an index lags for up to 29 s.',
   ),
   emptyQueueSeconds: limit(
     30,
