@@ -3,10 +3,10 @@
  * them are read, so that its memory does not grow with their number. A file is a row of chunks, each a length (uint32
  * little endian) and its bytes, deflated.
  */
-import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { makeFolder, removeFolder } from './spool-folder.ts'
 
 /** Characters collected before a chunk is written: the most a file costs in memory. */
 const CHUNK_CHARACTERS = 524_288
@@ -38,7 +38,7 @@ interface SpoolFile {
 
 /** A folder of its own; `close` removes it. */
 export class Spool implements Disposable {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'longshore-spool-'))
+  readonly #folder = makeFolder()
   readonly #files = new Map<string, SpoolFile>()
 
   /** Adds a line, which must hold no line break, to the file of this name. */
@@ -92,6 +92,6 @@ export class Spool implements Disposable {
 
   [Symbol.dispose](): void {
     for (const { fd } of this.#files.values()) closeSync(fd)
-    rmSync(this.#folder, { recursive: true, force: true })
+    removeFolder(this.#folder)
   }
 }

@@ -1,10 +1,24 @@
 /** Whatever is scanned, merged, published and killed in whatever order: in the end all is as if scanned anew. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ANALYZER_VERSION, type ImageInventory, type ImagePackage } from '../../../lib/scan/model.ts'
 import { type Doc, record } from '../../advisories/dumps.ts'
 import { type Fleet, fleetWorld } from './fleet.ts'
 import type { Task } from './steps.ts'
+
+// What is killed in the middle of a build leaves its files, in a folder that is removed whole.
+const before = process.env.TMPDIR
+beforeAll(() => {
+  process.env.TMPDIR = mkdtempSync(join(tmpdir(), 'longshore-property-'))
+})
+afterAll(() => {
+  rmSync(process.env.TMPDIR!, { recursive: true })
+  if (before === undefined) delete process.env.TMPDIR
+  else process.env.TMPDIR = before
+})
 
 const hex = (n: number, digit: string) => `${digit}${n}`.padStart(64, '0')
 const NAMES = ['a', 'b', 'c', 'd', 'e']
