@@ -6,6 +6,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
+import { isAlive } from '../is-alive.ts'
 
 /** A process of another container is not seen to live: what a build writes is not left alone for so long. */
 const STALE_MS = 3_600_000
@@ -17,7 +18,7 @@ const own = new Set<string>()
 export function makeFolder(now = Date.now()): string {
   for (const name of readdirSync(tmpdir())) {
     const path = join(tmpdir(), name)
-    if (isStale(name, path, now)) rmSync(path, { recursive: true, force: true })
+    if (isStale(name, path, now)) tryToRemove(path)
   }
   const folder = mkdtempSync(join(tmpdir(), `longshore-spool-${process.pid}-${threadId}-`))
   own.add(folder)
@@ -39,11 +40,9 @@ function isStale(name: string, path: string, now: number): boolean {
   return found !== undefined && now - found.mtimeMs > STALE_MS
 }
 
-function isAlive(pid: number): boolean {
+/** In a shared temporary folder it may belong to another user: then it stays. */
+function tryToRemove(path: string): void {
   try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+    rmSync(path, { recursive: true, force: true })
+  } catch {}
 }

@@ -89,11 +89,9 @@ async function haltOfParent(
 async function endHalted(place: JobPlace, halt: Halt, env: Environment): Promise<Verdict> {
   const { store, clock } = env
   const error = { ...HALTED[halt] }
-  const end =
-    halt === 'stop'
-      ? transitions.stop(place, ending('stopped', env, { error }))
-      : transitions.cancel(place, ending('canceled', env, { error }))
-  if (await apply(store, place, end)) env.metrics?.count(halt === 'stop' ? 'stopped' : 'canceled', place.type)
+  const [status, end] =
+    halt === 'stop' ? (['stopped', transitions.stop] as const) : (['canceled', transitions.cancel] as const)
+  if (await apply(store, place, end(place, ending(status, env, { error })))) env.metrics?.count(status, place.type)
   else if (halt === 'stop') {
     const seen = await readJob(store, place.tenant, place.id, clock.now())
     if (seen?.status === 'running' && isDead(seen, env)) await endDead(seen, env, error)

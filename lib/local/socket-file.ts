@@ -2,6 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isAlive } from '../is-alive.ts'
 
 const NAME = /^longshore-(\d+)\.sock$/
 
@@ -19,16 +20,6 @@ export function socketFile(folder = tmpdir()): string {
   process.once('exit', () => remove(path))
   remove(path)
   return path
-}
-
-/** Of another user's process we are told that it may not be signalled: so it is there. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (thrown) {
-    return (thrown as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
 
 /** In a shared temporary folder a file may belong to another user: then it stays. */

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
+import { buildSync } from 'esbuild'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeFolder, removeFolder } from '../../lib/advisories/spool-folder.ts'
 
@@ -52,4 +53,20 @@ test('a new spool removes what killed builds have left, and nothing that may be 
   expect(kept.map(existsSync)).toEqual(kept.map(() => true))
   for (const path of [used, next]) removeFolder(path)
   expect([used, next].map(existsSync)).toEqual([false, false])
+})
+
+test.skipIf(process.getuid?.() !== 0)('what another user has left in a shared folder stays, and does no harm', () => {
+  const stale = left(`longshore-spool-${deadPid()}-0-abcdef`, 2)
+  writeFileSync(join(stale, '0'), 'of root')
+  utimesSync(stale, new Date(0), new Date(0))
+  chmodSync(folder, 0o1777)
+  const source = new URL('../../lib/advisories/spool-folder.ts', import.meta.url).pathname
+  const script = join(folder, 'spool-folder.mjs')
+  buildSync({ entryPoints: [source], outfile: script, bundle: true, platform: 'node', format: 'esm' })
+  const code = `import('${script}').then(({ makeFolder }) => console.log(makeFolder()))`
+  const nobody = { uid: 65_534, gid: 65_534, cwd: '/', env: { TMPDIR: folder }, encoding: 'utf8' } as const
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', code], nobody)
+  expect(stderr).toBe('')
+  expect(existsSync(stdout.trim())).toBe(true)
+  expect(existsSync(stale)).toBe(true)
 })

@@ -9,7 +9,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['scan', 'replicate', 'self-check'],
   ['job', 'oci', 'advisories', 'report'],
   ['net', 'store', 'queue', 'blobs', 'secrets', 'events'],
-  ['config', 'limits', 'errors', 'glossary', 'clock', 'random', 'variables', 'validation', 'version'],
+  ['config', 'limits', 'errors', 'glossary', 'clock', 'random', 'variables', 'validation', 'version', 'is-alive'],
 ]
 
 /** Inside a layer rooms are on their own, but for these. */

@@ -9,6 +9,14 @@ import { listJobs } from '../../lib/job/list.ts'
 import { asPort, SimulatedStore } from '../simulation/store.ts'
 import { createWorld, DIGEST, START, TENANT, tagRegistry, type World } from './world.ts'
 
+/** An execution of what `app` has, listed. */
+async function begin(world: World): Promise<string> {
+  const id = '01JD9W3Q4V5X6Y7Z8A9B0C1D2E'
+  await createExecution({ id, tenant: TENANT, type: 'probe', trigger: 'request', spec: { images: ['app'] } }, world.env)
+  await world.deliver('fan-out')
+  return id
+}
+
 it('an execution stopped right after its listing failed is not closed before the index shows its children', async () => {
   const tags = { v1: DIGEST, v2: `sha256:${'b'.repeat(64)}` }
   let resolved = 0
@@ -25,9 +33,7 @@ it('an execution stopped right after its listing failed is not closed before the
     store: () => asPort(new SimulatedStore({ now: () => now(), lagMs: () => lags.shift() ?? 0, shared: false })),
   })
   now = () => world.clock.now()
-  const id = '01JD9W3Q4V5X6Y7Z8A9B0C1D2E'
-  await createExecution({ id, tenant: TENANT, type: 'probe', trigger: 'request', spec: { images: ['app'] } }, world.env)
-  await world.deliver('fan-out')
+  const id = await begin(world)
   await world.deliver('probe-bulk')
   await stopExecution(TENANT, id, world.env)
   for (let n = 0; n < 4; n++) {
@@ -42,9 +48,7 @@ it('an execution stopped right after its listing failed is not closed before the
 
 it('a child whose worker is dead is stopped with its execution at the end of its lease, not tried again', async () => {
   const world = createWorld({ limits: { stopPollMs: 3_600_000 }, registry: tagRegistry({ app: { v1: DIGEST } }) })
-  const id = '01JD9W3Q4V5X6Y7Z8A9B0C1D2E'
-  await createExecution({ id, tenant: TENANT, type: 'probe', trigger: 'request', spec: { images: ['app'] } }, world.env)
-  await world.deliver('fan-out')
+  const id = await begin(world)
   // A run that never comes back.
   world.runs.unshift(() => new Promise(() => {}))
   void world.deliver('probe-bulk')
@@ -74,9 +78,7 @@ it('a child that starts and ends while its statuses are counted is not left out 
     }),
   })
   const end = () => new Promise((resolve) => setImmediate(resolve)).then(() => world.deliver('probe-bulk'))
-  const id = '01JD9W3Q4V5X6Y7Z8A9B0C1D2E'
-  await createExecution({ id, tenant: TENANT, type: 'probe', trigger: 'request', spec: { images: ['app'] } }, world.env)
-  await world.deliver('fan-out')
+  const id = await begin(world)
   await world.clock.advance(61_000)
   expect(await sweepExecutions(world.env)).toBe(0)
   expect(await readExecution(TENANT, id, world.env)).toMatchObject({ status: 'running' })

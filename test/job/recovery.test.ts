@@ -13,6 +13,15 @@ async function killWorker(world: World): Promise<void> {
   await world.clock.advance(0)
 }
 
+/** The worker dies, and its service with it; the first sweep of the next one knows that. */
+async function dieWithTheService(world: World): Promise<void> {
+  await killWorker(world)
+  await world.clock.advance(1)
+  world.env.workersDeadBefore = world.clock.now()
+  await world.sweep()
+  world.env.workersDeadBefore = 0
+}
+
 describe('the sweep', () => {
   it('recovers a job whose worker died, within the lease and a minute, and counts the attempt (fault 8)', async () => {
     const world = createWorld()
@@ -78,13 +87,7 @@ describe('the sweep', () => {
     const world = createWorld()
     world.env.limits = { ...world.env.limits, stopPollMs: 3_600_000 }
     const job = await world.submitProbe()
-    for (let attempt = 1; attempt <= 2; attempt++) {
-      await killWorker(world)
-      await world.clock.advance(1)
-      world.env.workersDeadBefore = world.clock.now()
-      await world.sweep()
-      world.env.workersDeadBefore = 0
-    }
+    for (let attempt = 1; attempt <= 2; attempt++) await dieWithTheService(world)
     await killWorker(world)
     const { lease } = await world.job(job.id)
     await world.clock.advance(lease! - 20_000 - world.clock.now())
@@ -157,13 +160,7 @@ describe('the sweep', () => {
   it('ends a job whose last attempt died, with a reason and a last log line', async () => {
     const world = createWorld()
     const job = await world.submitProbe()
-    for (let attempt = 1; attempt <= 3; attempt++) {
-      await killWorker(world)
-      await world.clock.advance(1)
-      world.env.workersDeadBefore = world.clock.now()
-      await world.sweep()
-      world.env.workersDeadBefore = 0
-    }
+    for (let attempt = 1; attempt <= 3; attempt++) await dieWithTheService(world)
     const ended = await world.job(job.id)
     expect(ended).toMatchObject({ status: 'error', error: { code: 'lease-expired', retryable: true } })
     expect((await readLog(world.env.blobs, ended)).text.trimEnd().split('\n').at(-1)).toContain(
