@@ -6,10 +6,10 @@ import type { Readable } from 'node:stream'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { hashFor } from '../oci/digest.ts'
-import { inflate } from './inflate.ts'
 import { LayerVisitor } from './layer-visitor.ts'
 import type { LayerInventory } from './model.ts'
 import { TarWalker } from './tar.ts'
+import { inflate } from './unpack/inflate.ts'
 
 export interface LayerSource {
   /** Of the blob, for messages. */

@@ -26,9 +26,13 @@ const IMPORT = /^(?:import|export)\s[^'";]*?from\s+'([^']+)'|^import\s+'([^']+)'
 
 /** What a file imports: paths from the root for our own files, names for packages. */
 export function importsOf(file: string, text = textOf(file)): string[] {
-  return [...text.matchAll(IMPORT)]
-    .map((match) => (match[1] ?? match[2] ?? match[3])!)
-    .map((name) => (name.startsWith('.') ? normalize(join(dirname(file), name)) : name))
+  return (
+    [...text.matchAll(IMPORT)]
+      .map((match) => (match[1] ?? match[2] ?? match[3])!)
+      .map((name) => (name.startsWith('.') ? normalize(join(dirname(file), name)) : name))
+      // AssemblyScript puts the ending there itself.
+      .map((name) => (name.includes('/assembly/') && !name.endsWith('.ts') ? `${name}.ts` : name))
+  )
 }
 
 /** Every import of one of our files by another. */

@@ -77,9 +77,17 @@ describe('the fuzzer', () => {
       ...sourceFiles('lib/scan/exceptions').filter((file) =>
         /\/(?:read|openvex|cyclonedx-vex|trivyignore.*)\.ts$/.test(file),
       ),
-      ...['tar', 'tar-pax', 'inflate', 'zstd-frames', 'os', 'purl', 'severity', 'merge'].map(
-        (name) => `lib/scan/${name}.ts`,
-      ),
+      ...[
+        'tar',
+        'tar-pax',
+        'unpack/inflate',
+        'unpack/gunzip-module',
+        'unpack/zstd-frames',
+        'os',
+        'purl',
+        'severity',
+        'merge',
+      ].map((name) => `lib/scan/${name}.ts`),
       ...['osv', 'zip', 'bbolt', 'trivy-db'].map((name) => `lib/advisories/${name}.ts`),
       ...['manifest', 'challenge', 'realm', 'reference', 'retry'].map((name) => `lib/oci/${name}.ts`),
     ]

@@ -3,7 +3,7 @@
  * than allowed, a dictionary, or a stream that stops early. `fzstd` allocates the window as the header asks, recurses
  * once per frame in a chunk and does not notice a missing end; with one decoder per frame none of that matters.
  */
-import { LongshoreError } from '../errors.ts'
+import { LongshoreError } from '../../errors.ts'
 
 const invalid = (what: string) => new LongshoreError('layer-invalid', `the zstd stream ${what}`)
 

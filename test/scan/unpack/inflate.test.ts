@@ -2,10 +2,10 @@ import { Readable } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { createGzip, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { defaultLimits, type Limits } from '../../lib/config.ts'
-import { LongshoreError } from '../../lib/errors.ts'
-import { zstdFrame } from '../../lib/local/demo/build.ts'
-import { inflate } from '../../lib/scan/inflate.ts'
+import { defaultLimits, type Limits } from '../../../lib/config.ts'
+import { LongshoreError } from '../../../lib/errors.ts'
+import { zstdFrame } from '../../../lib/local/demo/build.ts'
+import { inflate } from '../../../lib/scan/unpack/inflate.ts'
 
 async function unpack(packed: Uint8Array | Readable, limits: Limits = defaultLimits, chunkBytes = 65_536) {
   const parts: Buffer[] = []

@@ -1,0 +1,333 @@
+/** The blocks of DEFLATE (RFC 1951, 3.2.3 to 3.2.7). */
+import {
+  baseAndExtra,
+  build,
+  CODE_LENGTHS,
+  DISTANCE_BITS,
+  DISTANCE_ENTRIES,
+  DISTANCES,
+  distanceAt,
+  END_OF_BLOCK,
+  LENGTH_BITS,
+  LENGTH_ENTRIES,
+  LENGTHS,
+  LITERAL,
+  LITERAL_BITS,
+  LITERAL_ENTRIES,
+  LITERALS,
+  literalAt,
+  SECOND,
+  SPECIAL,
+  secondAt,
+} from './codes'
+import {
+  AT_BLOCK,
+  AT_CRC,
+  BAD,
+  BLOCK_END,
+  GOOD,
+  IN_CODES,
+  IN_STORED,
+  need,
+  SHORT_INPUT,
+  SHORT_ROOM,
+  Stream,
+  take,
+} from './stream'
+
+/** The longest match is 258 bytes, and a copy writes up to 16 more. */
+export const BEHIND = 288
+/** The fast loop reads so many bytes ahead. */
+const AHEAD = 24
+
+// biome-ignore format: a table
+const ORDER = memory.data<u8>([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15])
+
+/** One step in a block. */
+export function block(): i32 {
+  if (Stream.state === AT_BLOCK) {
+    if (Stream.isLastBlock) {
+      Stream.state = AT_CRC
+      return GOOD
+    }
+    // A header that is not all there is read again when more is.
+    const at = Stream.from
+    const before = Stream.bits
+    const count = Stream.bitCount
+    const step = header()
+    if (step === SHORT_INPUT) {
+      Stream.from = at
+      Stream.bits = before
+      Stream.bitCount = count
+      Stream.isLastBlock = false
+    }
+    return step
+  }
+  if (Stream.state === IN_STORED) return stored()
+  let step = fast()
+  if (step === GOOD) step = careful()
+  if (step === BLOCK_END) Stream.state = AT_BLOCK
+  return step
+}
+
+/** A block's header (RFC 1951, 3.2.3 to 3.2.7). */
+function header(): i32 {
+  if (!need(3)) return SHORT_INPUT
+  Stream.isLastBlock = take(1) === 1
+  const type = take(2)
+  if (type === 0) {
+    take(Stream.bitCount & 7)
+    if (!need(32)) return SHORT_INPUT
+    Stream.left = take(16)
+    Stream.state = IN_STORED
+    return Stream.left === (take(16) ^ 0xffff) ? GOOD : BAD
+  }
+  if (type === 3) return BAD
+  Stream.state = IN_CODES
+  if (type === 1) {
+    memory.fill(CODE_LENGTHS, 8, 144)
+    memory.fill(CODE_LENGTHS + 144, 9, 112)
+    memory.fill(CODE_LENGTHS + 256, 7, 24)
+    memory.fill(CODE_LENGTHS + 280, 8, 8)
+    build(LITERALS, LITERAL_ENTRIES, CODE_LENGTHS, 288, LITERAL_BITS)
+    memory.fill(CODE_LENGTHS, 5, 32)
+    build(DISTANCES, DISTANCE_ENTRIES, CODE_LENGTHS, 32, DISTANCE_BITS)
+    return GOOD
+  }
+  const step = lengths()
+  if (step === SHORT_INPUT) Stream.state = AT_BLOCK
+  return step
+}
+
+/** The code lengths of a block with codes of its own. */
+function lengths(): i32 {
+  if (!need(14)) return SHORT_INPUT
+  const literals = take(5) + 257
+  const all = literals + take(5) + 1
+  if (literals > 286 || all - literals > 30) return BAD
+  let count = take(4) + 4
+  memory.fill(CODE_LENGTHS, 0, 19)
+  for (let i = 0; i < count; i++) {
+    if (!need(3)) return SHORT_INPUT
+    store<u8>(CODE_LENGTHS + load<u8>(ORDER + i), <u8>take(3))
+  }
+  if (!build(LENGTHS, LENGTH_ENTRIES, CODE_LENGTHS, 19, LENGTH_BITS)) return BAD
+  for (let i = 0; i < all; i += count) {
+    need(14)
+    const entry = load<u32>(LENGTHS + ((<usize>(Stream.bits & 127)) << 2))
+    const symbol = entry >>> 16
+    const extra = symbol < 16 ? 0 : symbol === 16 ? 2 : symbol === 17 ? 3 : 7
+    const size = <i32>(entry & 255)
+    if (Stream.bitCount < size + extra) return SHORT_INPUT
+    take(size)
+    count = symbol < 16 ? 1 : take(extra) + (symbol === 18 ? 11 : 3)
+    if (i + count > all || (symbol === 16 && i === 0)) return BAD
+    const value = symbol < 16 ? symbol : symbol === 16 ? load<u8>(CODE_LENGTHS + i - 1) : 0
+    memory.fill(CODE_LENGTHS + i, <u8>value, count)
+  }
+  if (load<u8>(CODE_LENGTHS + 256) === 0) return BAD
+  return build(LITERALS, LITERAL_ENTRIES, CODE_LENGTHS, literals, LITERAL_BITS) &&
+    build(DISTANCES, DISTANCE_ENTRIES, CODE_LENGTHS + literals, all - literals, DISTANCE_BITS)
+    ? GOOD
+    : BAD
+}
+
+function stored(): i32 {
+  for (; Stream.left > 0 && Stream.bitCount > 0; Stream.left--) {
+    if (Stream.to === Stream.toEnd) return SHORT_ROOM
+    store<u8>(Stream.to, <u8>take(8))
+    Stream.to++
+  }
+  const count = min(Stream.left, min(<i32>(Stream.fromEnd - Stream.from), <i32>(Stream.toEnd - Stream.to)))
+  memory.copy(Stream.to, Stream.from, count)
+  Stream.from += count
+  Stream.to += count
+  Stream.left -= count
+  if (Stream.left > 0) return Stream.from === Stream.fromEnd ? SHORT_INPUT : SHORT_ROOM
+  Stream.state = AT_BLOCK
+  return GOOD
+}
+
+/**
+ * Decodes while there is room on both sides, without looking at either: `GOOD` when there is not. Bits are taken in words: 56
+ * are there before each round, which uses 48 at most after one or two literals. Bits above `count` are those of the bytes at
+ * `at`, so taking them again does no harm. The next entry is looked up before a match is copied, so that one waits for
+ * memory while the other is worked on.
+ */
+function fast(): i32 {
+  let value = Stream.bits
+  let count = Stream.bitCount
+  let at = Stream.from
+  let out = Stream.to
+  const atEnd = Stream.fromEnd - AHEAD
+  const outEnd = Stream.toEnd - BEHIND
+  let step = GOOD
+  if (at >= atEnd || out >= outEnd) return GOOD
+  value |= load<u64>(at) << count
+  at += (63 - count) >> 3
+  count |= 56
+  let entry = literalAt(value)
+  while (at < atEnd && out < outEnd) {
+    if ((entry & LITERAL) !== 0) {
+      value >>= entry & 255
+      count -= entry & 255
+      store<u8>(out, <u8>(entry >>> 16))
+      out++
+      entry = literalAt(value)
+      if ((entry & LITERAL) !== 0) {
+        value >>= entry & 255
+        count -= entry & 255
+        store<u8>(out, <u8>(entry >>> 16))
+        out++
+        entry = literalAt(value)
+        if ((entry & LITERAL) !== 0) {
+          value >>= entry & 255
+          count -= entry & 255
+          store<u8>(out, <u8>(entry >>> 16))
+          out++
+          entry = literalAt(value)
+          value |= load<u64>(at) << count
+          at += (63 - count) >> 3
+          count |= 56
+          continue
+        }
+      }
+      if (count < 48) {
+        value |= load<u64>(at) << count
+        at += (63 - count) >> 3
+        count |= 56
+      }
+    }
+    if ((entry & SPECIAL) !== 0) {
+      if ((entry & SECOND) !== 0) {
+        value >>= LITERAL_BITS
+        count -= LITERAL_BITS
+        entry = secondAt(LITERALS, entry, value)
+      }
+      if ((entry & LITERAL) !== 0) {
+        value >>= entry & 255
+        count -= entry & 255
+        store<u8>(out, <u8>(entry >>> 16))
+        out++
+        value |= load<u64>(at) << count
+        at += (63 - count) >> 3
+        count |= 56
+        entry = literalAt(value)
+        continue
+      }
+      if ((entry & SPECIAL) !== 0) {
+        value >>= entry & 255
+        count -= entry & 255
+        step = (entry & END_OF_BLOCK) !== 0 ? BLOCK_END : BAD
+        break
+      }
+    }
+    const size = baseAndExtra(entry, value)
+    value >>= entry & 255
+    count -= entry & 255
+    entry = distanceAt(value)
+    if ((entry & SECOND) !== 0) {
+      value >>= DISTANCE_BITS
+      count -= DISTANCE_BITS
+      entry = secondAt(DISTANCES, entry, value)
+    }
+    if ((entry & SPECIAL) !== 0) {
+      step = BAD
+      break
+    }
+    const distance = baseAndExtra(entry, value)
+    if (<isize>(out - distance) < <isize>Stream.reach) {
+      step = BAD
+      break
+    }
+    value >>= entry & 255
+    count -= entry & 255
+    value |= load<u64>(at) << count
+    at += (63 - count) >> 3
+    count |= 56
+    entry = literalAt(value)
+    copy(out, distance, size)
+    out += size
+  }
+  // Whole bytes that were taken ahead go back.
+  at -= count >> 3
+  count &= 7
+  Stream.bits = value & (((<u64>1) << count) - 1)
+  Stream.bitCount = count
+  Stream.from = at
+  Stream.to = out
+  return step
+}
+
+/** One symbol, where room on one side may be short; without enough input it takes nothing. */
+function careful(): i32 {
+  if (Stream.toEnd - Stream.to < 258) return SHORT_ROOM
+  need(48)
+  let value = Stream.bits
+  let used = 0
+  let entry = literalAt(value)
+  if ((entry & SECOND) !== 0) {
+    value >>= LITERAL_BITS
+    used = LITERAL_BITS
+    entry = secondAt(LITERALS, entry, value)
+  }
+  used += entry & 255
+  if (used > Stream.bitCount) return SHORT_INPUT
+  if ((entry & LITERAL) !== 0) {
+    store<u8>(Stream.to, <u8>(entry >>> 16))
+    Stream.to++
+  } else if ((entry & SPECIAL) !== 0) {
+    if ((entry & END_OF_BLOCK) === 0) return BAD
+    take(used)
+    return BLOCK_END
+  } else {
+    const size = baseAndExtra(entry, value)
+    value >>= entry & 255
+    entry = distanceAt(value)
+    if ((entry & SECOND) !== 0) {
+      value >>= DISTANCE_BITS
+      used += DISTANCE_BITS
+      entry = secondAt(DISTANCES, entry, value)
+    }
+    used += entry & 255
+    if (used > Stream.bitCount) return SHORT_INPUT
+    if ((entry & SPECIAL) !== 0) return BAD
+    const distance = baseAndExtra(entry, value)
+    if (<isize>(Stream.to - distance) < <isize>Stream.reach) return BAD
+    copy(Stream.to, distance, size)
+    Stream.to += size
+  }
+  take(used)
+  return GOOD
+}
+
+/** A match: may write up to 16 bytes too many. */
+function copy(out: usize, distance: i32, size: i32): void {
+  let source = out - distance
+  const end = out + size
+  if (distance >= 16) {
+    do {
+      v128.store(out, v128.load(source))
+      out += 16
+      source += 16
+    } while (out < end)
+  } else if (distance === 1) {
+    const same = i8x16.splat(load<i8>(source))
+    do {
+      v128.store(out, same)
+      out += 16
+    } while (out < end)
+  } else {
+    // What repeats within a word is doubled until it fills one.
+    while (distance < 8 && out < end) {
+      store<u64>(out, load<u64>(source))
+      out += distance
+      distance += distance
+    }
+    while (out < end) {
+      store<u64>(out, load<u64>(source))
+      out += 8
+      source += 8
+    }
+  }
+}

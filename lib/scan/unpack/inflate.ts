@@ -1,0 +1,88 @@
+/**
+ * A layer's bytes as the tar archive they pack: gzip, zstd or plain, told by the first bytes as container runtimes do
+ * (a media type that disagrees with the bytes is common and harmless). Streams with bounded memory.
+ */
+
+import type { Readable } from 'node:stream'
+import type { Limits } from '../../config.ts'
+import { LongshoreError } from '../../errors.ts'
+import { gunzip } from './gunzip.ts'
+import { gunzipThroughNode } from './through-node.ts'
+import { type Deliver, joined, type Unpacker } from './unpacker.ts'
+import { unzstd } from './zstd.ts'
+
+/**
+ * Small socket reads are joined to this size before they are unpacked: one hop to another thread instead of sixteen. What
+ * ends before is unpacked before our own thread would have begun.
+ */
+const INPUT_BYTES = 262_144
+
+/**
+ * Reads the whole source. `deliver` gets each piece of the archive in order and must not keep it; what it throws ends
+ * the reading. `onPacked` is told each packed piece's size. Returns the counts of both sides.
+ *
+ * @throws LongshoreError `layer-invalid`, `layer-too-large` (layerInflatedBytesMax, layerRatioMax),
+ * `unsupported-media-type`, and whatever the source throws (`digest-mismatch`, `connection-cut`, ...)
+ */
+export async function inflate(
+  source: Readable,
+  limits: Limits,
+  deliver: Deliver,
+  onPacked?: (count: number) => void,
+): Promise<{ packedBytes: number; bytes: number }> {
+  const count = { packedBytes: 0, bytes: 0 }
+  const counted = (chunk: Buffer) => {
+    count.bytes += chunk.length
+    check(count, limits)
+    deliver(chunk)
+  }
+  let unpacker: Unpacker | undefined
+  let held: Buffer[] = []
+  let heldBytes = 0
+  try {
+    for await (const piece of source as AsyncIterable<Buffer>) {
+      count.packedBytes += piece.length
+      onPacked?.(piece.length)
+      held.push(piece)
+      heldBytes += piece.length
+      if (heldBytes < INPUT_BYTES) continue
+      unpacker ??= choose(held, limits, counted, source)
+      await unpacker.write(held)
+      held = []
+      heldBytes = 0
+    }
+    unpacker ??= choose(held, limits, counted, source)
+    if (heldBytes > 0) await unpacker.write(held)
+    await unpacker.end()
+    return count
+  } catch (error) {
+    source.destroy()
+    unpacker?.destroy()
+    throw error
+  }
+}
+
+function check(count: { packedBytes: number; bytes: number }, limits: Limits): void {
+  if (count.bytes > limits.layerInflatedBytesMax)
+    throw new LongshoreError(
+      'layer-too-large',
+      `the layer inflates to more than ${limits.layerInflatedBytesMax} bytes (limit layerInflatedBytesMax)`,
+    )
+  if (count.bytes > limits.layerRatioFreeBytes && count.bytes > count.packedBytes * limits.layerRatioMax)
+    throw new LongshoreError(
+      'layer-too-large',
+      `the layer inflates to more than ${limits.layerRatioMax} times its size (limit layerRatioMax)`,
+    )
+}
+
+function choose(first: readonly Buffer[], limits: Limits, deliver: Deliver, source: Readable): Unpacker {
+  const head = joined(first)
+  const magic = head.length >= 4 ? head.readUInt32LE(0) : 0
+  if ((magic & 0xffff) === 0x8b1f)
+    return head.length < INPUT_BYTES ? gunzipThroughNode(deliver) : (gunzip(deliver) ?? gunzipThroughNode(deliver))
+  if (magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5) return unzstd(limits, deliver, source)
+  const other = head.toString('latin1', 0, 6)
+  if (other.startsWith('BZh') || other === '\xfd7zXZ\0')
+    throw new LongshoreError('unsupported-media-type', 'the layer is packed with bzip2 or xz, which OCI does not know')
+  return { write: (pieces) => pieces.forEach(deliver), end: () => undefined, destroy: () => undefined }
+}

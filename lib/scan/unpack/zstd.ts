@@ -1,0 +1,77 @@
+/** zstd, by node:zlib where it can (since Node 22.15) and by fzstd where it cannot. */
+import type { Readable, Transform } from 'node:stream'
+import * as zlib from 'node:zlib'
+import type { Decompress } from 'fzstd'
+import type { Limits } from '../../config.ts'
+import { LongshoreError } from '../../errors.ts'
+import { OUTPUT_BYTES, throughNode } from './through-node.ts'
+import { type Deliver, joined, type Unpacker } from './unpacker.ts'
+import { ZstdFrames } from './zstd-frames.ts'
+
+type CreateZstd = (options: { chunkSize: number; params: Record<number, number> }) => Transform
+/** The types of Node 20 do not know it. */
+const native = zlib as unknown as { createZstdDecompress?: CreateZstd; constants: Record<string, number> }
+
+/**
+ * Plain bytes after which everything else has its turn: 30 ms of fzstd. A chunk may inflate to 2,000 times its size, and a
+ * job that is to be stopped is told so by a timer and a socket.
+ */
+const BREATH_BYTES = 4_194_304
+
+/** The bytes go to node's decoder whole; the frames are only judged. */
+function unzstdThroughNode(create: CreateZstd, limits: Limits, deliver: Deliver): Unpacker {
+  const unpacker = throughNode(create({ chunkSize: OUTPUT_BYTES, params: {} }), 'zstd', deliver)
+  const frames = new ZstdFrames(limits.zstdWindowBytesMax)
+  return {
+    write(pieces) {
+      const piece = joined(pieces)
+      for (const _ of frames.cut(piece));
+      return unpacker.write([piece])
+    },
+    end() {
+      frames.end()
+      return unpacker.end()
+    },
+    destroy: () => unpacker.destroy(),
+  }
+}
+
+/** Whoever stopped the `source` waits for no more of what came before. */
+export function unzstd(limits: Limits, deliver: Deliver, source: Readable): Unpacker {
+  if (native.createZstdDecompress) return unzstdThroughNode(native.createZstdDecompress, limits, deliver)
+  let decoder: Decompress | undefined
+  let sinceBreath = 0
+  const output = (bytes: Uint8Array) => {
+    sinceBreath += bytes.length
+    deliver(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+  }
+  const frames = new ZstdFrames(limits.zstdWindowBytesMax)
+  const decode = (Decoder: typeof Decompress, bytes: Buffer, frameEnds: boolean) => {
+    decoder ??= new Decoder(output)
+    try {
+      // fzstd moves what it was given: a copy keeps the source's chunk intact.
+      decoder.push(new Uint8Array(bytes), frameEnds)
+    } catch (cause) {
+      if (cause instanceof LongshoreError) throw cause
+      throw new LongshoreError('layer-invalid', `the zstd stream cannot be read: ${(cause as Error).message}`, {
+        cause,
+      })
+    }
+    if (frameEnds) decoder = undefined
+  }
+  return {
+    async write(pieces) {
+      // Not in the packages of functions, where node:zlib can.
+      const { Decompress: Decoder } = await import('fzstd')
+      for (const { bytes, frameEnds } of frames.cut(joined(pieces))) {
+        decode(Decoder, bytes, frameEnds)
+        if (sinceBreath < BREATH_BYTES) continue
+        sinceBreath = 0
+        await new Promise((resolve) => setImmediate(resolve))
+        if (source.errored) throw source.errored
+      }
+    },
+    end: () => frames.end(),
+    destroy: () => undefined,
+  }
+}

@@ -1,0 +1,271 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { constants, crc32, deflateRawSync, gunzipSync, gzipSync, inflateRawSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { defaultLimits } from '../../../lib/config.ts'
+import { LongshoreError } from '../../../lib/errors.ts'
+import { gunzip } from '../../../lib/scan/unpack/gunzip.ts'
+import { BEHIND, IN_FRONT, TABLES_END, WINDOW } from '../../../lib/scan/unpack/gunzip-module.ts'
+import { inflate } from '../../../lib/scan/unpack/inflate.ts'
+import { Chance } from '../../simulation/chance.ts'
+import { gunzipInPieces, newGunzip } from './by-hand.ts'
+
+const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3])
+const trailer = (content: Buffer) => {
+  const bytes = Buffer.alloc(8)
+  bytes.writeUInt32LE(crc32(content), 0)
+  bytes.writeUInt32LE(content.length, 4)
+  return bytes
+}
+const member = (deflated: Buffer, content: Buffer, header = HEADER) =>
+  Buffer.concat([header, deflated, trailer(content)])
+
+/** Words, noise, runs and far repeats, in a mixture that is never the same. */
+function contentOf(chance: Chance, bytesMax: number): Buffer {
+  const parts: Buffer[] = []
+  let length = 0
+  const bytes = chance.integer(0, bytesMax)
+  while (length < bytes) {
+    const count = chance.integer(1, 5_000)
+    const kind = chance.integer(0, 4)
+    const alphabet = chance.pick([2, 16, 64, 256])
+    const part =
+      kind === 0
+        ? Buffer.alloc(count, chance.integer(0, 255))
+        : kind === 1
+          ? Buffer.alloc(count, 'abcdefghijklmnopq'.slice(0, chance.integer(2, 17)))
+          : kind === 2 && length > 0
+            ? Buffer.concat(parts).subarray(-chance.integer(1, 40_000)).subarray(0, count)
+            : Buffer.from(chance.bytes(count).map((byte) => byte % alphabet))
+    parts.push(part)
+    length += part.length
+  }
+  return Buffer.concat(parts)
+}
+
+const packedBy = (chance: Chance) => ({
+  level: chance.pick([0, 1, 4, 6, 9]),
+  memLevel: chance.pick([1, 8, 9]),
+  windowBits: chance.pick([9, 12, 15]),
+  strategy: chance.pick([
+    constants.Z_DEFAULT_STRATEGY,
+    constants.Z_FILTERED,
+    constants.Z_HUFFMAN_ONLY,
+    constants.Z_RLE,
+    constants.Z_FIXED,
+  ]),
+})
+
+describe('the compiled inflater', () => {
+  test('is made of the source beside it', () => {
+    const hash = createHash('sha256')
+    const folder = 'lib/scan/unpack/assembly'
+    for (const name of readdirSync(folder).sort()) hash.update(readFileSync(join(folder, name)))
+    // Stale: npm run gunzip.
+    expect(readFileSync('lib/scan/unpack/gunzip.generated.ts', 'utf8')).toContain(hash.digest('hex'))
+  })
+
+  test('keeps its tables and its margins where the layout leaves room for them', () => {
+    const told = newGunzip() as unknown as { [name: string]: { value: number } }
+    const ours = { TABLES_END, IN_FRONT, WINDOW, BEHIND }
+    for (const [name, value] of Object.entries(ours)) expect([name, told[name]?.value]).toEqual([name, value])
+  })
+
+  test('gives back what zlib packed, by any level and strategy, in pieces of any size', () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const chance = new Chance(seed)
+      const contents = Array.from({ length: chance.pick([1, 1, 1, 2, 5]) }, () => contentOf(chance, 120_000))
+      const packed = Buffer.concat(contents.map((content) => gzipSync(content, packedBy(chance))))
+      const inBytes = chance.pick([1, 7, 100, 1_000, 65_536, 262_144])
+      const outBytes = chance.pick([300, 1_000, 40_000, 262_144])
+      const { content, problem } = gunzipInPieces(packed, inBytes, outBytes)
+      expect(problem, `seed ${seed}`).toBeUndefined()
+      expect(content.equals(Buffer.concat(contents)), `seed ${seed}`).toBe(true)
+    }
+  })
+
+  test('takes damage for what zlib takes it for, and gives the same bytes where zlib gives any', () => {
+    const seen = { read: 0, refused: 0 }
+    for (let seed = 1; seed <= 3_000; seed++) {
+      const chance = new Chance(seed)
+      const deflated = deflateRawSync(contentOf(chance, 6_000), packedBy(chance))
+      for (let flips = chance.integer(1, 3); flips > 0 && deflated.length > 0; flips--)
+        deflated[chance.integer(0, deflated.length - 1)]! ^= 1 << chance.integer(0, 7)
+      const pieces = [chance.pick([1, 50, 100_000]), chance.pick([300, 100_000])] as const
+      let found: { buffer: Buffer; engine: { bytesWritten: number } } | undefined
+      try {
+        found = inflateRawSync(deflated, { info: true }) as unknown as typeof found
+      } catch {
+        const { problem } = gunzipInPieces(Buffer.concat([HEADER, deflated]), ...pieces)
+        expect(problem, `seed ${seed}`).toMatch(/invalid|cut/)
+        seen.refused++
+        continue
+      }
+      const packed = member(deflated.subarray(0, found!.engine.bytesWritten), found!.buffer)
+      const { content, problem } = gunzipInPieces(packed, ...pieces)
+      expect(problem, `seed ${seed}`).toBeUndefined()
+      expect(content.equals(found!.buffer), `seed ${seed}`).toBe(true)
+      seen.read++
+    }
+    expect(Math.min(seen.read, seen.refused)).toBeGreaterThan(300)
+  })
+
+  test('reads every field that a header may have, and refuses what zlib refuses in one', () => {
+    const content = Buffer.from('longshore '.repeat(100))
+    const deflated = deflateRawSync(content)
+    const extra = Buffer.concat([Buffer.from([3, 0]), Buffer.from('abc')])
+    const header = (flags: number) => {
+      const parts = [Buffer.from([0x1f, 0x8b, 8, flags, 1, 2, 3, 4, 0, 3])]
+      if (flags & 4) parts.push(extra)
+      if (flags & 8) parts.push(Buffer.from('name\0'))
+      if (flags & 16) parts.push(Buffer.from('comment\0'))
+      if (flags & 2) {
+        const sum = Buffer.alloc(2)
+        sum.writeUInt16LE(crc32(Buffer.concat(parts)) & 0xffff)
+        parts.push(sum)
+      }
+      return Buffer.concat(parts)
+    }
+    for (let flags = 0; flags < 32; flags++) {
+      const packed = member(deflated, content, header(flags))
+      expect(gunzipSync(packed).equals(content)).toBe(true)
+      for (const inBytes of [1, 3, 1_000])
+        expect(gunzipInPieces(packed, inBytes, 1_000)).toEqual({ content, problem: undefined })
+    }
+    const damaged = (flags: number, at: number, value: number) => {
+      const packed = Buffer.from(member(deflated, content, header(flags)))
+      packed[at] = value
+      return packed
+    }
+    // No magic, another method, a reserved flag, a wrong checksum of the header.
+    for (const packed of [damaged(0, 1, 0x8c), damaged(0, 2, 7), damaged(0, 3, 0x20), damaged(2, 10, 0xff)]) {
+      expect(() => gunzipSync(packed)).toThrow()
+      expect(gunzipInPieces(packed, 1, 1_000).problem).toBe('invalid')
+    }
+  })
+
+  test('takes what follows a zero for padding and anything else for another member', () => {
+    const one = gzipSync('one')
+    const padded = Buffer.concat([one, Buffer.alloc(70_000), Buffer.from('whatever')])
+    expect(gunzipInPieces(padded, 1_000, 1_000)).toEqual({ content: Buffer.from('one') })
+    expect(gunzipSync(padded).toString()).toBe('one')
+    const followed = Buffer.concat([one, Buffer.from('whatever follows')])
+    expect(() => gunzipSync(followed)).toThrow('incorrect header check')
+    expect(gunzipInPieces(followed, 1_000, 1_000).problem).toBe('invalid')
+  })
+
+  test('lets no match reach behind the beginning of its member', () => {
+    // A fixed block: the literal 'a', then a match of 3 bytes from 2 bytes back, one too many.
+    const bits = '1' + '10' + '10010001' + '0000001' + '00001' + '0000000'
+    const raw = Buffer.alloc(Math.ceil(bits.length / 8))
+    for (let i = 0; i < bits.length; i++) raw[i >> 3]! |= Number(bits[i]) << (i & 7)
+    const before = gzipSync(Buffer.alloc(1_000, 'x'))
+    expect(() => inflateRawSync(raw)).toThrow('invalid distance too far back')
+    for (const packed of [[], [before]].map((parts) => Buffer.concat([...parts, HEADER, raw, Buffer.alloc(8)])))
+      for (const inBytes of [1, 1_000]) expect(gunzipInPieces(packed, inBytes, 1_000).problem).toBe('invalid')
+  })
+
+  test('tells a stream that is cut anywhere, and a length that is wrong', () => {
+    const content = contentOf(new Chance(7), 20_000)
+    const packed = gzipSync(content)
+    for (let at = 0; at < packed.length; at += at < 100 ? 1 : 97) {
+      const { problem, content: found } = gunzipInPieces(packed.subarray(0, at), 1_000, 1_000)
+      // Without a byte there is no member that could be cut.
+      expect(problem, `after ${at} bytes`).toBe('cut')
+      expect(content.subarray(0, found.length).equals(found)).toBe(true)
+    }
+    const wrong = Buffer.from(packed)
+    wrong[wrong.length - 1]! ^= 1
+    expect(gunzipInPieces(wrong, 1_000, 1_000).problem).toBe('length')
+  })
+})
+
+describe('the thread that inflates', () => {
+  const content = Buffer.concat([
+    Buffer.from(new Chance(1).bytes(900_000)),
+    Buffer.alloc(500_000, 'end'),
+    contentOf(new Chance(2), 3_000_000),
+  ])
+  const packed = gzipSync(content, { level: 1 })
+  const source = (bytes: Buffer = packed) =>
+    Readable.from(
+      Array.from({ length: Math.ceil(bytes.length / 60_000) }, (_, i) => bytes.subarray(i * 60_000, (i + 1) * 60_000)),
+    )
+  const read = async (bytes?: Buffer) => {
+    const hash = createHash('sha256')
+    const count = await inflate(source(bytes), defaultLimits, (chunk) => hash.update(chunk))
+    return { ...count, hash: hash.digest('hex') }
+  }
+  const whole = {
+    packedBytes: packed.length,
+    bytes: content.length,
+    hash: createHash('sha256').update(content).digest('hex'),
+  }
+  const idle = () => {
+    const unpacker = gunzip(() => {})
+    unpacker?.destroy()
+    return unpacker !== undefined
+  }
+
+  test('reads one layer after another, and several at once', async () => {
+    expect(packed.length).toBeGreaterThan(262_144 * 3)
+    for (let round = 0; round < 3; round++) expect(await read()).toEqual(whole)
+    expect(await Promise.all([read(), read(), read()])).toEqual([whole, whole, whole])
+    expect(idle()).toBe(true)
+  })
+
+  test('is not waited for: what comes while it is taken is read by node:zlib, as is what is small', async () => {
+    const unpacker = gunzip(() => {})
+    expect(await read()).toEqual(whole)
+    unpacker?.destroy()
+    const small = gzipSync('small')
+    expect(await read(small)).toMatchObject({ bytes: 5 })
+  })
+
+  test('ends with a layer that is given up, and another is there for the next', async () => {
+    const cut = new LongshoreError('connection-cut', 'cut')
+    const broken = async () => {
+      const stream = Readable.from(
+        (async function* () {
+          yield packed.subarray(0, 600_000)
+          throw cut
+        })(),
+        { objectMode: false },
+      )
+      await inflate(stream, defaultLimits, () => {})
+    }
+    const mine = new Error('mine')
+    const refused = () =>
+      inflate(source(), defaultLimits, () => {
+        throw mine
+      })
+    for (const [run, error] of [
+      [broken, cut],
+      [refused, mine],
+      [broken, cut],
+    ] as const) {
+      await expect(run()).rejects.toBe(error)
+      expect(await read()).toEqual(whole)
+    }
+    expect(idle()).toBe(true)
+  })
+
+  test('tells damage, a wrong length and a cut as an invalid layer', async () => {
+    const damaged = Buffer.from(packed)
+    damaged.fill(0xff, 900_000, 900_500)
+    const wrong = Buffer.from(packed)
+    wrong[wrong.length - 2]! ^= 1
+    for (const [bytes, why] of [
+      [damaged, 'it is damaged'],
+      [wrong, 'the length at its end is wrong'],
+      [packed.subarray(0, -9), 'it ends too early'],
+    ] as const)
+      await expect(read(bytes)).rejects.toMatchObject({
+        code: 'layer-invalid',
+        message: `the gzip stream cannot be read: ${why}`,
+      })
+    expect(await read()).toEqual(whole)
+  })
+})
