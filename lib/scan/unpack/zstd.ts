@@ -18,19 +18,24 @@ const native = zlib as unknown as { createZstdDecompress?: CreateZstd; constants
  */
 const BREATH_BYTES = 4_194_304
 
-/** The bytes go to node's decoder whole; the frames are only judged. */
+/** Node's decoder goes from frame to frame by itself, but takes what follows an end in one write for garbage. */
 function unzstdThroughNode(create: CreateZstd, limits: Limits, deliver: Deliver): Unpacker {
   const unpacker = throughNode(create({ chunkSize: OUTPUT_BYTES, params: {} }), 'zstd', deliver)
   const frames = new ZstdFrames(limits.zstdWindowBytesMax)
   return {
-    write(pieces) {
-      const piece = joined(pieces)
-      for (const _ of frames.cut(piece));
-      return unpacker.write([piece])
+    async write(pieces) {
+      let ofOneFrame: Buffer[] = []
+      for (const { bytes, frameEnds } of frames.cut(joined(pieces))) {
+        ofOneFrame.push(bytes)
+        if (!frameEnds) continue
+        await unpacker.write(ofOneFrame)
+        ofOneFrame = []
+      }
+      if (ofOneFrame.length > 0) await unpacker.write(ofOneFrame)
     },
-    end() {
+    async end() {
+      await unpacker.end()
       frames.end()
-      return unpacker.end()
     },
     destroy: () => unpacker.destroy(),
   }
