@@ -44,7 +44,10 @@ async function child(host: string, digest: string, size: number, diffId: string)
   const client = await open(host)
   const descriptor = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest, size }
   const startedAt = performance.now()
-  const layer = await readLayer({ digest, diffId, open: () => client.blob('bench/layer', descriptor) }, defaultLimits)
+  const layer = await readLayer(
+    { digest, diffId, size: descriptor.size, open: () => client.blob('bench/layer', descriptor) },
+    defaultLimits,
+  )
   const seconds = Number(((performance.now() - startedAt) / 1000).toFixed(2))
   open.close()
   const peakRssMB = Math.round(process.resourceUsage().maxRSS / 1024)

@@ -16,6 +16,8 @@ export interface LayerSource {
   digest: string
   /** Of the uncompressed archive, as the image's config names it; checked to be a digest. */
   diffId: string
+  /** Of the blob, in bytes, where a manifest tells it. */
+  size?: number
   /** The blob, verified while it is read. May be called twice: see `readLayer`. */
   open(): Promise<Readable>
   /** Packed bytes as they arrive, for progress. */
@@ -57,7 +59,7 @@ async function pass(source: LayerSource, limits: Limits, visitor: LayerVisitor):
     hash.update(chunk)
     walker.push(chunk)
   }
-  const { bytes } = await inflate(await source.open(), limits, onChunk, source.onBytes)
+  const { bytes } = await inflate(await source.open(), limits, onChunk, { size: source.size, onPacked: source.onBytes })
   walker.end()
   const diffId = `${source.diffId.slice(0, source.diffId.indexOf(':'))}:${hash.digest('hex')}`
   if (diffId !== source.diffId)

@@ -87,6 +87,7 @@ export async function readLayers(
       const source = {
         digest: descriptor.digest,
         diffId,
+        size: descriptor.size,
         open: () => client.blob(repository, descriptor, { signal: budget.signal }),
         onBytes: (count: number) => {
           arrived.set(diffId, (arrived.get(diffId) ?? 0) + count)

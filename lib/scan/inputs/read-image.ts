@@ -78,7 +78,12 @@ async function layersOf(
       const read =
         known ??
         (await readLayer(
-          { digest: descriptor.digest, diffId, open: () => content.blob(repository, descriptor, { signal: either }) },
+          {
+            digest: descriptor.digest,
+            diffId,
+            size: descriptor.size,
+            open: () => content.blob(repository, descriptor, { signal: either }),
+          },
           limits,
         ))
       if (!known) await saveLayer(blobs, read)

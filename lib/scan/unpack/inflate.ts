@@ -11,15 +11,21 @@ import { gunzipThroughNode } from './through-node.ts'
 import { type Deliver, joined, type Unpacker } from './unpacker.ts'
 import { unzstd } from './zstd.ts'
 
-/**
- * Small socket reads are joined to this size before they are unpacked: one hop to another thread instead of sixteen. What
- * ends before is unpacked before our own thread would have begun.
- */
+/** Small socket reads are joined to this size before they are unpacked: one hop to another thread instead of sixteen. */
 const INPUT_BYTES = 262_144
+/** Packed: node:zlib has done half of that before a thread of ours would have begun. */
+const THREAD_BYTES_MIN = 16_777_216
+
+export interface InflateOptions {
+  /** Packed bytes, when they are known: what is large is unpacked in a thread of its own. */
+  size?: number | undefined
+  /** Told each packed piece's size. */
+  onPacked?: ((bytes: number) => void) | undefined
+}
 
 /**
  * Reads the whole source. `deliver` gets each piece of the archive in order and must not keep it; what it throws ends
- * the reading. `onPacked` is told each packed piece's size. Returns the counts of both sides.
+ * the reading. Returns the counts of both sides.
  *
  * @throws LongshoreError `layer-invalid`, `layer-too-large` (layerInflatedBytesMax, layerRatioMax),
  * `unsupported-media-type`, and whatever the source throws (`digest-mismatch`, `connection-cut`, ...)
@@ -28,7 +34,7 @@ export async function inflate(
   source: Readable,
   limits: Limits,
   deliver: Deliver,
-  onPacked?: (count: number) => void,
+  { size = 0, onPacked }: InflateOptions = {},
 ): Promise<{ packedBytes: number; bytes: number }> {
   const count = { packedBytes: 0, bytes: 0 }
   const counted = (chunk: Buffer) => {
@@ -46,12 +52,12 @@ export async function inflate(
       held.push(piece)
       heldBytes += piece.length
       if (heldBytes < INPUT_BYTES) continue
-      unpacker ??= choose(held, limits, counted, source)
+      unpacker ??= choose(held, size, limits, counted, source)
       await unpacker.write(held)
       held = []
       heldBytes = 0
     }
-    unpacker ??= choose(held, limits, counted, source)
+    unpacker ??= choose(held, size, limits, counted, source)
     if (heldBytes > 0) await unpacker.write(held)
     await unpacker.end()
     return count
@@ -75,11 +81,11 @@ function check(count: { packedBytes: number; bytes: number }, limits: Limits): v
     )
 }
 
-function choose(first: readonly Buffer[], limits: Limits, deliver: Deliver, source: Readable): Unpacker {
+function choose(first: readonly Buffer[], size: number, limits: Limits, deliver: Deliver, source: Readable): Unpacker {
   const head = joined(first)
   const magic = head.length >= 4 ? head.readUInt32LE(0) : 0
   if ((magic & 0xffff) === 0x8b1f)
-    return head.length < INPUT_BYTES ? gunzipThroughNode(deliver) : (gunzip(deliver) ?? gunzipThroughNode(deliver))
+    return (size >= THREAD_BYTES_MIN ? gunzip(deliver) : undefined) ?? gunzipThroughNode(deliver)
   if (magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5) return unzstd(limits, deliver, source)
   const other = head.toString('latin1', 0, 6)
   if (other.startsWith('BZh') || other === '\xfd7zXZ\0')

@@ -23,7 +23,7 @@ export interface LayerOutcome {
   peakMiB: number
 }
 
-const [, , name, scale, limits] = process.argv
+const [, , name, scale, limits, size] = process.argv
 const layer = LAYERS[name as LayerName](Number(scale))
 const outcome: LayerOutcome = {
   packages: [],
@@ -50,6 +50,7 @@ try {
     {
       digest: 'sha256:blob',
       diffId: layer.diffId,
+      size: Number(size),
       open: async () => Readable.from(layer.packed(), { objectMode: false }),
     },
     { ...defaultLimits, ...JSON.parse(limits ?? '{}') },

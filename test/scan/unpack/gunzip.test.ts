@@ -195,9 +195,11 @@ describe('the thread that inflates', () => {
     )
   const read = async (bytes?: Buffer) => {
     const hash = createHash('sha256')
-    const count = await inflate(source(bytes), defaultLimits, (chunk) => hash.update(chunk))
+    const count = await inflate(source(bytes), defaultLimits, (chunk) => hash.update(chunk), large)
     return { ...count, hash: hash.digest('hex') }
   }
+  /** What the manifest would say of a layer that is worth it. */
+  const large = { size: 20_000_000 }
   const whole = {
     packedBytes: packed.length,
     bytes: content.length,
@@ -234,13 +236,18 @@ describe('the thread that inflates', () => {
         })(),
         { objectMode: false },
       )
-      await inflate(stream, defaultLimits, () => {})
+      await inflate(stream, defaultLimits, () => {}, large)
     }
     const mine = new Error('mine')
     const refused = () =>
-      inflate(source(), defaultLimits, () => {
-        throw mine
-      })
+      inflate(
+        source(),
+        defaultLimits,
+        () => {
+          throw mine
+        },
+        large,
+      )
     for (const [run, error] of [
       [broken, cut],
       [refused, mine],
