@@ -95,12 +95,9 @@ export function attributesOf(item: Item): { [name: string]: Json | undefined } {
     throw new Error(
       `${item.pk}: record version ${String(version)} is neither ${RECORD_VERSION} nor ${RECORD_VERSION - 1}; deploy the newer code first`,
     )
-  const attributes: { [name: string]: Json | undefined } = {}
-  for (const name in item) if (!KEY_NAMES.has(name)) attributes[name] = item[name]
+  const { pk, sk, m_pk, m_sk, o_pk, o_sk, ...attributes } = item
   return attributes
 }
-
-const KEY_NAMES = new Set(['pk', 'sk', 'm_pk', 'm_sk', 'o_pk', 'o_sk'])
 
 /** Parses at the border: an item of another version or shape is an error of ours, never a silent default. */
 export function jobOfItem(item: Item): JobRecord {

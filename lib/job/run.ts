@@ -55,10 +55,9 @@ export async function run(
   const over = new AbortController()
   const watching = new AbortController()
   const log = runLog(job, job.fence, env, watching.signal)
-  const progress: Progress = structuredClone(job.progress) ?? {
-    items: { done: 0, failed: 0, skipped: 0, total: 0 },
-    bytes: { done: 0, total: 0 },
-  }
+  const progress: Progress = job.progress
+    ? structuredClone(job.progress)
+    : { items: { done: 0, failed: 0, skipped: 0, total: 0 }, bytes: { done: 0, total: 0 } }
   const state: RunState = { phase: type.phases[0] ?? '', progress, checkpoint: undefined, dirty: false }
   // Late initialisation: parameters from the record and credentials from their store, now, by the worker.
   let initialised: ReturnType<Job['init']> | undefined

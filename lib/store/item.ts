@@ -83,10 +83,11 @@ export function assertChange(key: Key, change: Change): void {
 
 /** A deep copy without `undefined` (and without keys named `__proto__`, which would not be data). Throws `internal` on a number that DynamoDB cannot hold. */
 export function copyItem(item: Item): Item {
-  const copy: Item = { pk: item.pk, sk: item.sk }
+  const copy: Item = { ...item }
   for (const attribute in item) {
     const value = item[attribute]
-    if (value !== undefined) copy[attribute] = copyJson(value)
+    if (value === undefined || attribute === '__proto__') delete copy[attribute]
+    else copy[attribute] = copyJson(value)
   }
   return copy
 }

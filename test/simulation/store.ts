@@ -265,24 +265,32 @@ function inOrder(a: Item, b: Item, skName: string): number {
   )
 }
 
-function changed(key: Key, before: Item | undefined, change: Change): Item {
-  const after: Item = { pk: key.pk, sk: key.sk }
-  // Half the time of a spread and of `delete`, which make of every record a dictionary.
-  const { remove } = change
-  for (const attribute in before) if (!remove?.includes(attribute)) after[attribute] = before[attribute]
-  for (const attribute in change.set) {
-    const value: Json | undefined = change.set[attribute]
-    if (value !== undefined) after[attribute] = copyJson(value)
-  }
-  for (const attribute in change.setOnce) {
-    const value: Json | undefined = change.setOnce[attribute]
+/**
+ * Made of spreads: a record that is given its attributes one by one, or loses one by `delete`, is a dictionary to V8, which
+ * is copied and read at a quarter of the speed.
+ */
+function changed(key: Key, before: Item | undefined, { set, setOnce, add, remove }: Change): Item {
+  const kept = before ? without(before, remove) : { pk: key.pk, sk: key.sk }
+  const after: Item = set ? { ...kept, ...(copyJson(set as Json) as Item) } : { ...kept }
+  for (const attribute in setOnce) {
+    const value: Json | undefined = setOnce[attribute]
     if (value !== undefined && after[attribute] === undefined) after[attribute] = copyJson(value)
   }
-  for (const attribute in change.add) {
+  for (const attribute in add) {
     const old = after[attribute] === undefined ? 0 : after[attribute]
     if (typeof old !== 'number')
       throw new LongshoreError('internal', `the change of ${key.pk} adds to ${attribute}, which is not a number`)
-    after[attribute] = old + change.add[attribute]!
+    after[attribute] = old + add[attribute]!
   }
   return after
+}
+
+function without(item: Item, attributes: readonly string[] | undefined): Item {
+  let rest = item
+  for (const attribute of attributes ?? [])
+    if (rest[attribute] !== undefined) {
+      const { [attribute]: _, ...others } = rest
+      rest = others as Item
+    }
+  return rest
 }
