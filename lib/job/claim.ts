@@ -2,7 +2,7 @@
  * From a message to a claimed record; or what becomes of a message that cannot have one: its job has ended, is at work,
  * is dead, is not due, belongs to an execution that was stopped, or the store does not answer.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { asLongshoreError, LongshoreError } from '../errors.ts'
 import { apply, readJob } from './apply.ts'
 import { ending } from './ending.ts'
@@ -19,7 +19,7 @@ import { delayFor, parkSeconds } from './wait.ts'
 
 /** Request id and message id in 16 characters, 96 bits: it stands in the record twice. */
 export const claimToken = (requestId: string, messageId: string): string =>
-  createHash('sha256').update(`${requestId}:${messageId}`).digest('base64url').slice(0, 16)
+  hash('sha256', `${requestId}:${messageId}`, 'base64url').slice(0, 16)
 
 /** The claimed record, or what to do with the message instead. */
 export async function claimJob(

@@ -1,5 +1,5 @@
 /** Job and execution ids: 26 characters of Crockford's base 32, as ULIDs: 48 bits of time, then 80 random bits. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Clock, Random } from '../clock.ts'
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
@@ -20,7 +20,7 @@ export function newId(clock: Clock, random: Random): string {
 export function idOf(...parts: string[]): string {
   // The length before each part keeps ("a", "bc") and ("ab", "c") apart.
   const named = parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join('')
-  return encode(createHash('sha256').update(named).digest().subarray(0, 16))
+  return encode(hash('sha256', named, 'buffer').subarray(0, 16))
 }
 
 /** 0..shards-1 from the last bits of an id, which are random in both kinds. */

@@ -3,7 +3,7 @@
  * first: it is the outbox. A crash before the send is healed by the sweep, and nothing is stored when validation or
  * resolution fails.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { asLongshoreError, LongshoreError } from '../errors.ts'
 import type { Json, Lane } from '../glossary.ts'
 import { formatReference } from '../oci/reference.ts'
@@ -43,10 +43,8 @@ export async function submit(submission: Submission, env: Environment): Promise<
   const { type, params } = parseParams(submission.type, submission.params, env.types)
   const { tenant, idempotencyKey } = submission
   const id = idempotencyKey ? idOf('job', tenant, idempotencyKey) : newId(env.clock, env.random)
-  const requestHash = createHash('sha256')
-    .update(JSON.stringify([submission.type, params, ...(submission.dueAt === undefined ? [] : [submission.dueAt])]))
-    .digest('base64url')
-    .slice(0, 22)
+  const request = [submission.type, params, ...(submission.dueAt === undefined ? [] : [submission.dueAt])]
+  const requestHash = hash('sha256', JSON.stringify(request), 'base64url').slice(0, 22)
   if (idempotencyKey) {
     const existing = await readJob(env.store, tenant, id, env.clock.now())
     if (existing) return { job: sameRequest(existing, requestHash, idempotencyKey), created: false }
