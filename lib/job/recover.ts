@@ -2,13 +2,14 @@
 import { apply } from './apply.ts'
 import { ending } from './ending.ts'
 import type { Environment } from './environment.ts'
+import { HALTED, haltOf } from './halt.ts'
 import { attemptOf, type JobError, type JobRecord } from './record.ts'
 import * as transitions from './transitions.ts'
 import { backoffMs, delayFor } from './wait.ts'
 
 /**
- * A run whose lease is dead becomes retrying and is added to `lost`, or ends: stopped if that was asked, error if it was the
- * last attempt.
+ * A run whose lease is dead becomes retrying and is added to `lost`, or ends: stopped if that was asked of it or of its
+ * execution, error if it was the last attempt.
  */
 export async function recover(
   job: JobRecord,
@@ -16,8 +17,9 @@ export async function recover(
   report: { recovered: number; ended: number },
   lost: JobRecord[],
 ): Promise<void> {
-  if (isAtItsEnd(job)) {
-    if (await endDead(job, env)) report.ended++
+  const stopped = await stopOfExecution(job, env)
+  if (stopped || isAtItsEnd(job)) {
+    if (await endDead(job, env, stopped)) report.ended++
     return
   }
   const { clock, limits, random, store } = env
@@ -38,6 +40,11 @@ export async function recover(
     dueInMs: dueAt - now,
   })
   lost.push(recovered)
+}
+
+async function stopOfExecution(job: JobRecord, env: Environment): Promise<JobError | undefined> {
+  const halt = job.execution && (await haltOf(env, job.tenant, job.execution))
+  return halt === 'stop' ? { ...HALTED.stop } : undefined
 }
 
 /** A stop was asked, or it was the last attempt: nothing follows on a dead run but the end. */

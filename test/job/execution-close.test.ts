@@ -63,6 +63,29 @@ it('a child whose worker is dead is stopped with its execution at the end of its
   expect((await world.job(child!.id)).error).toMatchObject({ message: 'its execution was stopped' })
 })
 
+it.each([
+  ['has attempts left', 5],
+  ['had its last attempt', 1],
+])(
+  'a dead child that %s is stopped with its execution by the sweep, when the message for its lease is lost',
+  async (_, most) => {
+    const world = createWorld({
+      limits: { stopPollMs: 3_600_000, maxAttempts: most },
+      registry: tagRegistry({ app: { v1: DIGEST } }),
+    })
+    const id = await begin(world)
+    world.runs.unshift(() => new Promise(() => {}))
+    void world.deliver('probe-bulk')
+    await world.clock.advance(0)
+    await stopExecution(TENANT, id, world.env)
+    const [child] = (await listJobs({ tenant: TENANT, types: ['probe'], execution: id }, 10, undefined, world.env)).jobs
+    await world.clock.advance(child!.lease! + 2 * world.env.limits.clockSkewMsMax - world.clock.now())
+    expect(await world.sweep()).toMatchObject({ recovered: 0, ended: 1 })
+    expect(await world.job(child!.id)).toMatchObject({ status: 'stopped', fence: 1 })
+    expect((await world.job(child!.id)).error).toMatchObject({ message: 'its execution was stopped' })
+  },
+)
+
 it('a child that starts and ends while its statuses are counted is not left out of the counts', async () => {
   let ended: Promise<unknown> | undefined
   const world = createWorld({

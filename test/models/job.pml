@@ -282,7 +282,7 @@ next:
 /* Looks, then writes under the condition of what it saw. */
 active proctype Sweeper() {
   byte seenFence;
-  bool seenStop, last;
+  bool seenStop, seenParentStop, last;
 end:
   do
 #ifndef NO_RECOVER
@@ -294,6 +294,9 @@ end:
 #endif
          seenFence = fence; seenStop = stopFlag; last = (failures + attempting >= MAXATTEMPTS)
      };
+#ifdef WITH_PARENT
+     atomic { seenParentStop = parentStop };
+#endif
      atomic {
        if
 #ifdef RECOVER_UNFENCED
@@ -309,9 +312,9 @@ end:
             assert(!leaseLive);
             if
 #ifndef RECOVER_IGNORES_STOP
-            :: seenStop -> MOVE(recover, RUNNING, STOPPED); ended()
-            :: !seenStop && last -> MOVE(recover, RUNNING, ERROR); ended()
-            :: !seenStop && !last ->
+            :: seenStop || seenParentStop -> MOVE(recover, RUNNING, STOPPED); ended()
+            :: !seenStop && !seenParentStop && last -> MOVE(recover, RUNNING, ERROR); ended()
+            :: !seenStop && !seenParentStop && !last ->
 #else
             :: last -> MOVE(recover, RUNNING, ERROR); ended()
             :: !last ->
@@ -324,7 +327,7 @@ end:
             fi
        :: else -> skip
        fi;
-       seenFence = 0; seenStop = 0; last = 0
+       seenFence = 0; seenStop = 0; seenParentStop = 0; last = 0
      }
 #endif
   :: atomic {

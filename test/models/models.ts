@@ -8,20 +8,20 @@ export interface Question {
   about: 'safety' | 'liveness'
   flags: string[]
   expected: 'holds' | 'violated'
-  /** Takes a minute or more: asked with LONGSHORE_SPIN=all. */
-  long?: true
+  /** Megabytes its search takes, where that is much: asked where so many are free. */
+  megabytes?: number
 }
 
-type Row = [says: string, expected: Question['expected'], flags: string, long?: 'long']
+type Row = [says: string, expected: Question['expected'], flags: string, megabytes?: number]
 
 const rows = (file: Question['file'], about: Question['about'], ...all: Row[]): Question[] =>
-  all.map(([says, expected, flags, long]) => ({
+  all.map(([says, expected, flags, megabytes]) => ({
     file,
     about,
     says,
     expected,
     flags: flags.split(' ').filter(Boolean),
-    ...(long ? { long: true } : {}),
+    ...(megabytes ? { megabytes } : {}),
   }))
 
 /** The smallest scopes in which each fault can still come between any two steps of two workers. */
@@ -37,9 +37,9 @@ export const QUESTIONS: Question[] = [
     ['a restart that leaves zombies and no message', 'holds', `-DRESTART ${CALM}`],
     ['workers that die without end, and dead letters', 'holds', `-DWITH_DEAD_LETTERS -DUNLIMITED -DONE_WORKER ${CALM}`],
     ['an execution that is stopped or whose policy is disabled', 'holds', `-DWITH_PARENT -DONE_WORKER ${CALM}`],
-    ['the same, with two workers', 'holds', `-DWITH_PARENT ${CALM}`, 'long'],
+    ['the same, with two workers', 'holds', `-DWITH_PARENT ${CALM}`],
     ['a request that is sent twice with one key', 'holds', `-DWITH_RESUBMIT -DONE_WORKER ${CALM}`],
-    ['a crash, a duplicate and a lease that ends early', 'holds', '', 'long'],
+    ['a crash, a duplicate and a lease that ends early', 'holds', ''],
     ['finish without the fence', 'violated', '-DNO_FENCE -DDUPLICATES=0'],
     ['finish without any condition, as in 2017', 'violated', '-DNO_STATUS_CHECK -DDUPLICATES=0'],
     ['finish without looking at the stop', 'violated', '-DNO_STOP_CHECK -DDUPLICATES=0'],
@@ -60,7 +60,6 @@ export const QUESTIONS: Question[] = [
       'workers that die without end, before or after the claim',
       'holds',
       `-DWITH_DEAD_LETTERS -DUNLIMITED -DONE_WORKER ${CALM}`,
-      'long',
     ],
     ['no sweep', 'violated', `-DNO_SWEEP ${CALM}`],
     ['acknowledging before the claim, without the sweep', 'violated', `-DACK_FIRST -DNO_SWEEP ${CALM}`],
@@ -77,7 +76,7 @@ export const QUESTIONS: Question[] = [
     'safety',
     ['two jobs, a killed worker', 'holds', ''],
     ['two jobs, two killed workers', 'holds', '-DCRASHES=2'],
-    ['three jobs, a killed worker, then a killed repair', 'holds', '-DJOBS=3 -DCRASHES=2 -DCRASH_IN_REPAIR', 'long'],
+    ['three jobs, a killed worker, then a killed repair', 'holds', '-DJOBS=3 -DCRASHES=2 -DCRASH_IN_REPAIR', 13_000],
     ['no claim before the tag is set', 'violated', '-DNO_CLAIM'],
     ['no look at the claim after it was set', 'violated', '-DNO_RECHECK'],
     ['no follow-up that looks again later', 'violated', '-DNO_VERIFY'],
@@ -86,7 +85,6 @@ export const QUESTIONS: Question[] = [
       'a repair that does not write its lease first',
       'violated',
       '-DNO_REPAIR_CLAIM -DJOBS=3 -DCRASHES=2 -DCRASH_IN_REPAIR',
-      'long',
     ],
   ),
   ...rows(

@@ -15,15 +15,13 @@ export interface Mutation {
 }
 
 /**
- * Open jobs lie in sixteen partitions, so that many writers of a cloud do not meet in one; the handful of a history lies in
- * three, and a sweep, which looks into each, costs a third. Histories that no bundle runs (the corpus, fast-check's) have
- * sixteen.
+ * Open jobs lie in sixteen partitions, executions and children in four, so that many writers of a cloud do not meet in one.
+ * The handful of a history lies in two of each, and a sweep, which looks into all of them, costs a quarter. Histories that
+ * no bundle runs (the corpus, fast-check's) have as many as the cloud.
  */
-const FEWER_PARTITIONS: Mutation = {
-  file: 'lib/job/keys.ts',
-  find: 'OPEN_SHARDS = 16',
-  replace: 'OPEN_SHARDS = 3',
-}
+const FEWER_PARTITIONS: readonly Mutation[] = ['OPEN_SHARDS = 16', 'MEMBER_SHARDS = 4', 'EXECUTION_SHARDS = 4'].map(
+  (find) => ({ file: 'lib/job/keys.ts', find, replace: find.replace(/\d+/, '2') }),
+)
 
 export interface Bundle {
   path: string
@@ -37,7 +35,7 @@ export async function bundleSimulator(root: string, mutation?: Mutation): Promis
   const folder = join(root, 'node_modules/.cache/longshore-simulator')
   mkdirSync(folder, { recursive: true })
   const path = join(folder, `${process.pid}-${++bundles}-${Math.random().toString(36).slice(2, 8)}.mjs`)
-  const edits = [FEWER_PARTITIONS, ...(mutation ? [mutation] : [])]
+  const edits = [...FEWER_PARTITIONS, ...(mutation ? [mutation] : [])]
   const met = new Set<Mutation>()
   await build({
     entryPoints: [join(root, 'test/simulation/worker.ts')],

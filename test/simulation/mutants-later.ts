@@ -37,7 +37,7 @@ export const LATER_MUTANTS: readonly Mutant[] = [
     'lib/job/execution-retry.ts',
     'all(...same, ...unflagged)',
     "absent('nothing')",
-    57,
+    4703,
   ),
   mutant(
     'a child leaves the count before its successor is there',

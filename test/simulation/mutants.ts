@@ -147,7 +147,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "when: all(eq('status', seen.status), eq('nextSendAt', seen.nextSendAt), from('resend')),",
     "when: absent('nothing'),",
-    1261,
+    2141,
   ),
   // The sweep.
   mutant(
@@ -220,7 +220,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/claim.ts',
     "now?.status === 'running' && now.claim === by.claim ? now : 'acknowledge'",
     "'acknowledge'",
-    473,
+    3880,
   ),
   mutant(
     'the message of an undue job is dropped',
