@@ -368,7 +368,7 @@ export class Witness implements Watch {
   }
 
   sent(instance: Instance, _queue: string, messages: Message[]): void {
-    for (const { body } of messages) {
+    for (const { body, delaySeconds } of messages) {
       const { id, tenant } = JSON.parse(body) as { id?: string; tenant: string }
       const job = id === undefined ? undefined : this.jobs.get(id)
       if (!job || id === undefined) continue
@@ -380,7 +380,9 @@ export class Witness implements Watch {
         continue
       }
       if (job.status === 'running') {
-        // One for the end of its lease, from each tick in whose time it ends.
+        // Sent while it waited, it arrives late.
+        if (!delaySeconds) continue
+        // One for the end of its lease, from each tick in whose time it ends, and a tick may come twice.
         const lease = `${id} ${job.fence}`
         const count = (this.#foreseen.get(lease) ?? 0) + 1
         this.#foreseen.set(lease, count)
