@@ -18,6 +18,7 @@ export interface LayerSource {
   diffId: string
   /** Of the blob, in bytes, where a manifest tells it. */
   size?: number
+  signal?: AbortSignal
   /** The blob, verified while it is read. May be called twice: see `readLayer`. */
   open(): Promise<Readable>
   /** Packed bytes as they arrive, for progress. */
@@ -59,7 +60,11 @@ async function pass(source: LayerSource, limits: Limits, visitor: LayerVisitor):
     hash.update(chunk)
     walker.push(chunk)
   }
-  const { bytes } = await inflate(await source.open(), limits, onChunk, { size: source.size, onPacked: source.onBytes })
+  const { bytes } = await inflate(await source.open(), limits, onChunk, {
+    size: source.size,
+    signal: source.signal,
+    onPacked: source.onBytes,
+  })
   walker.end()
   const diffId = `${source.diffId.slice(0, source.diffId.indexOf(':'))}:${hash.digest('hex')}`
   if (diffId !== source.diffId)

@@ -88,6 +88,7 @@ export async function readLayers(
         digest: descriptor.digest,
         diffId,
         size: descriptor.size,
+        signal: budget.signal,
         open: () => client.blob(repository, descriptor, { signal: budget.signal }),
         onBytes: (count: number) => {
           arrived.set(diffId, (arrived.get(diffId) ?? 0) + count)

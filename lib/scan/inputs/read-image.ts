@@ -82,6 +82,7 @@ async function layersOf(
             digest: descriptor.digest,
             diffId,
             size: descriptor.size,
+            signal: either,
             open: () => content.blob(repository, descriptor, { signal: either }),
           },
           limits,

@@ -20,11 +20,14 @@ interface Thread {
   /** Pieces of input and output of all its streams so far. */
   given: number
   handedOn: number
+  /** What it is at work on. */
+  stream: GunzipInThread | undefined
 }
 
 /** One for the whole process: two cores are what a worker has at most, and the other one hashes. */
 let thread: Thread | undefined
-let busy = false
+/** There is no WebAssembly here, or no thread to be had: node:zlib does it all. */
+let isImpossible = false
 
 function begin(): Thread {
   const shared: Shared = {
@@ -33,6 +36,7 @@ function begin(): Thread {
     layout: LAYOUT,
     control: new Int32Array(new SharedArrayBuffer(4 * (2 + PLACES))),
   }
+  // Its text must stand alone: nothing that a bundler adds (esbuild's keepNames) is there.
   const worker = new Worker(`(${inflateStreams})(require('node:worker_threads'))`, {
     eval: true,
     workerData: shared,
@@ -41,14 +45,34 @@ function begin(): Thread {
     execArgv: [],
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 16 },
   })
-  return { worker, shared, given: 0, handedOn: 0 }
+  const begun: Thread = { worker, shared, given: 0, handedOn: 0, stream: undefined }
+  let hasSpoken = false
+  const gone = (cause?: Error) => {
+    if (thread === begun) {
+      thread = undefined
+      isImpossible = !hasSpoken
+    }
+    const why = cause ? `: ${cause.message}` : ''
+    begun.stream?.destroy(new LongshoreError('internal', `the thread that inflates has ended${why}`, { cause }))
+  }
+  worker.on('message', (message: FromThread) => {
+    hasSpoken = true
+    begun.stream?.heard(message)
+  })
+  // Also while it has nothing to do: an error that nobody hears would end the process.
+  worker.on('error', gone).on('exit', () => gone())
+  return begun
 }
 
-/** Undefined while another layer is being unpacked. */
+/** Undefined while another layer is being unpacked, and where there can be no such thread. */
 export function gunzip(deliver: Deliver): Unpacker | undefined {
-  if (busy) return undefined
-  busy = true
-  thread ??= begin()
+  if (isImpossible || thread?.stream) return undefined
+  try {
+    thread ??= begin()
+  } catch {
+    isImpossible = true
+    return undefined
+  }
   return new GunzipInThread(thread, deliver)
 }
 
@@ -58,7 +82,7 @@ class GunzipInThread implements Unpacker {
   readonly #memory: Buffer
   #used: number
   #filled = 0
-  #failure: unknown
+  #failure: { reason: unknown } | undefined
   #isOver = false
   #wake: (() => void) | undefined
 
@@ -67,7 +91,8 @@ class GunzipInThread implements Unpacker {
     this.#deliver = deliver
     this.#memory = Buffer.from(thread.shared.memory.buffer)
     this.#used = thread.given
-    thread.worker.on('message', this.#heard).on('error', this.#fail).ref()
+    thread.stream = this
+    thread.worker.ref()
   }
 
   async write(pieces: readonly Buffer[]): Promise<void> {
@@ -88,11 +113,13 @@ class GunzipInThread implements Unpacker {
   }
 
   /** The thread goes with a stream that is not read to its end: nothing else stops it in the midst of one. */
-  destroy(): void {
+  destroy(reason: unknown): void {
     if (this.#isOver) return
-    thread = undefined
+    this.#failure = { reason }
+    if (thread === this.#thread) thread = undefined
     this.#leave()
     void this.#thread.worker.terminate()
+    this.#wake?.()
   }
 
   #place(): number {
@@ -108,14 +135,13 @@ class GunzipInThread implements Unpacker {
     Atomics.notify(shared.control, 0)
   }
 
-  readonly #heard = (message: FromThread): void => {
-    if (this.#isOver) return
+  heard(message: FromThread): void {
     if ('bytes' in message) {
       const at = LAYOUT.outAt[this.#thread.handedOn++ % PLACES] as number
       try {
         this.#deliver(this.#memory.subarray(at, at + message.bytes))
-      } catch (error) {
-        this.#fail(error)
+      } catch (reason) {
+        this.destroy(reason)
         return
       }
       Atomics.add(this.#thread.shared.control, 1, 1)
@@ -126,25 +152,19 @@ class GunzipInThread implements Unpacker {
     } else if ('ended' in message) {
       this.#leave()
       this.#wake?.()
-    } else this.#fail(new LongshoreError('layer-invalid', `the gzip stream cannot be read: ${message.invalid}`))
-  }
-
-  readonly #fail = (error: unknown): void => {
-    this.#failure ??= error
-    this.destroy()
-    this.#wake?.()
+    } else this.destroy(new LongshoreError('layer-invalid', `the gzip stream cannot be read: ${message.invalid}`))
   }
 
   #leave(): void {
     this.#isOver = true
-    busy = false
-    this.#thread.worker.off('message', this.#heard).off('error', this.#fail).unref()
+    this.#thread.stream = undefined
+    this.#thread.worker.unref()
   }
 
   #until(isSo: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#wake = () => {
-        if (this.#failure !== undefined) reject(this.#failure)
+        if (this.#failure) reject(this.#failure.reason)
         else if (isSo()) resolve()
       }
       this.#wake()

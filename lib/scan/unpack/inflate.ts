@@ -19,6 +19,8 @@ const THREAD_BYTES_MIN = 16_777_216
 export interface InflateOptions {
   /** Packed bytes, when they are known: what is large is unpacked in a thread of its own. */
   size?: number | undefined
+  /** Ends the reading, also when all packed bytes have come and what they inflate to has not. */
+  signal?: AbortSignal | undefined
   /** Told each packed piece's size. */
   onPacked?: ((bytes: number) => void) | undefined
 }
@@ -28,16 +30,17 @@ export interface InflateOptions {
  * the reading. Returns the counts of both sides.
  *
  * @throws LongshoreError `layer-invalid`, `layer-too-large` (layerInflatedBytesMax, layerRatioMax),
- * `unsupported-media-type`, and whatever the source throws (`digest-mismatch`, `connection-cut`, ...)
+ * `unsupported-media-type`, and whatever the source throws (`digest-mismatch`, `connection-cut`, ...); the signal's reason
  */
 export async function inflate(
   source: Readable,
   limits: Limits,
   deliver: Deliver,
-  { size = 0, onPacked }: InflateOptions = {},
+  { size = 0, signal, onPacked }: InflateOptions = {},
 ): Promise<{ packedBytes: number; bytes: number }> {
   const count = { packedBytes: 0, bytes: 0 }
   const counted = (chunk: Buffer) => {
+    signal?.throwIfAborted()
     count.bytes += chunk.length
     check(count, limits)
     deliver(chunk)
@@ -45,6 +48,8 @@ export async function inflate(
   let unpacker: Unpacker | undefined
   let held: Buffer[] = []
   let heldBytes = 0
+  const stop = () => unpacker?.destroy(signal?.reason)
+  signal?.addEventListener('abort', stop)
   try {
     for await (const piece of source as AsyncIterable<Buffer>) {
       count.packedBytes += piece.length
@@ -63,8 +68,10 @@ export async function inflate(
     return count
   } catch (error) {
     source.destroy()
-    unpacker?.destroy()
+    unpacker?.destroy(error)
     throw error
+  } finally {
+    signal?.removeEventListener('abort', stop)
   }
 }
 

@@ -65,6 +65,6 @@ export function throughNode(transform: Transform, what: string, deliver: Deliver
         else transform.once('drain', done)
       }),
     end: () => settled(() => transform.end()),
-    destroy: () => transform.destroy(),
+    destroy: fail,
   }
 }

@@ -4,7 +4,8 @@ export interface Unpacker {
   write(pieces: readonly Buffer[]): Promise<void> | void
   /** Resolves when the last plain byte was handed on. */
   end(): Promise<void> | void
-  destroy(): void
+  /** Whoever waits is told the reason. Nothing after the end, or a second time. */
+  destroy(reason: unknown): void
 }
 
 /** Gets each plain piece in order and must not keep it. What it throws ends the unpacking. */

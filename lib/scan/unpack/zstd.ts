@@ -20,7 +20,15 @@ const BREATH_BYTES = 4_194_304
 
 /** Node's decoder goes from frame to frame by itself, but takes what follows an end in one write for garbage. */
 function unzstdThroughNode(create: CreateZstd, limits: Limits, deliver: Deliver): Unpacker {
-  const unpacker = throughNode(create({ chunkSize: OUTPUT_BYTES, params: {} }), 'zstd', deliver)
+  // The decoder's own limit is 128 MiB; ours is what `frames` judges by.
+  const windowLog = Math.min(31, Math.max(10, Math.ceil(Math.log2(limits.zstdWindowBytesMax))))
+  const params = { [native.constants.ZSTD_d_windowLogMax as number]: windowLog }
+  const unpacker = throughNode(create({ chunkSize: OUTPUT_BYTES, params }), 'zstd', deliver)
+  let isEmpty = true
+  const write = (ofOneFrame: Buffer[]) => {
+    isEmpty = false
+    return unpacker.write(ofOneFrame)
+  }
   const frames = new ZstdFrames(limits.zstdWindowBytesMax)
   return {
     async write(pieces) {
@@ -28,16 +36,18 @@ function unzstdThroughNode(create: CreateZstd, limits: Limits, deliver: Deliver)
       for (const { bytes, frameEnds } of frames.cut(joined(pieces))) {
         ofOneFrame.push(bytes)
         if (!frameEnds) continue
-        await unpacker.write(ofOneFrame)
+        await write(ofOneFrame)
         ofOneFrame = []
       }
-      if (ofOneFrame.length > 0) await unpacker.write(ofOneFrame)
+      if (ofOneFrame.length > 0) await write(ofOneFrame)
     },
     async end() {
-      await unpacker.end()
+      // Where all frames are to be skipped, the decoder has seen none and misses one.
+      if (isEmpty) unpacker.destroy(undefined)
+      else await unpacker.end()
       frames.end()
     },
-    destroy: () => unpacker.destroy(),
+    destroy: unpacker.destroy,
   }
 }
 
@@ -46,9 +56,15 @@ export function unzstd(limits: Limits, deliver: Deliver, source: Readable): Unpa
   if (native.createZstdDecompress) return unzstdThroughNode(native.createZstdDecompress, limits, deliver)
   let decoder: Decompress | undefined
   let sinceBreath = 0
+  let refused: { reason: unknown } | undefined
   const output = (bytes: Uint8Array) => {
     sinceBreath += bytes.length
-    deliver(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    try {
+      deliver(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    } catch (reason) {
+      refused = { reason }
+      throw reason
+    }
   }
   const frames = new ZstdFrames(limits.zstdWindowBytesMax)
   const decode = (Decoder: typeof Decompress, bytes: Buffer, frameEnds: boolean) => {
@@ -57,7 +73,7 @@ export function unzstd(limits: Limits, deliver: Deliver, source: Readable): Unpa
       // fzstd moves what it was given: a copy keeps the source's chunk intact.
       decoder.push(new Uint8Array(bytes), frameEnds)
     } catch (cause) {
-      if (cause instanceof LongshoreError) throw cause
+      if (refused) throw refused.reason
       throw new LongshoreError('layer-invalid', `the zstd stream cannot be read: ${(cause as Error).message}`, {
         cause,
       })

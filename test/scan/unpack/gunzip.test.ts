@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { Worker } from 'node:worker_threads'
 import { constants, crc32, deflateRawSync, gunzipSync, gzipSync, inflateRawSync } from 'node:zlib'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { defaultLimits } from '../../../lib/config.ts'
 import { LongshoreError } from '../../../lib/errors.ts'
 import { gunzip } from '../../../lib/scan/unpack/gunzip.ts'
@@ -167,6 +168,27 @@ describe('the compiled inflater', () => {
       for (const inBytes of [1, 1_000]) expect(gunzipInPieces(packed, inBytes, 1_000).problem).toBe('invalid')
   })
 
+  test('reads blocks of fixed codes beside blocks of their own codes, and a million empty ones', () => {
+    const [text, words] = [Buffer.from('abcabcabcd'.repeat(30)), contentOf(new Chance(3), 30_000)]
+    const fixed = { strategy: constants.Z_FIXED }
+    const flush = { finishFlush: constants.Z_SYNC_FLUSH }
+    const parts = [
+      deflateRawSync(text, { ...fixed, ...flush }),
+      deflateRawSync(words, flush),
+      deflateRawSync(text, { ...fixed, ...flush }),
+      deflateRawSync(words, flush),
+      deflateRawSync(text, fixed),
+    ]
+    const content = Buffer.concat([text, words, text, words, text])
+    expect(gunzipInPieces(member(Buffer.concat(parts), content), 1_000, 5_000)).toEqual({ content })
+    // Ten bits each: not the last, fixed codes, the end; four of them are five bytes.
+    const empty = Buffer.alloc(5)
+    for (const bit of [1, 11, 21, 31]) empty[bit >> 3]! |= 1 << (bit & 7)
+    const packed = member(Buffer.concat([Buffer.alloc(5 * 250_000, empty), deflateRawSync('end')]), Buffer.from('end'))
+    expect(gunzipSync(packed).toString()).toBe('end')
+    expect(gunzipInPieces(packed, 262_144, 1_000)).toEqual({ content: Buffer.from('end') })
+  })
+
   test('tells a stream that is cut anywhere, and a length that is wrong', () => {
     const content = contentOf(new Chance(7), 20_000)
     const packed = gzipSync(content)
@@ -207,7 +229,7 @@ describe('the thread that inflates', () => {
   }
   const idle = () => {
     const unpacker = gunzip(() => {})
-    unpacker?.destroy()
+    unpacker?.destroy(undefined)
     return unpacker !== undefined
   }
 
@@ -221,7 +243,7 @@ describe('the thread that inflates', () => {
   test('is not waited for: what comes while it is taken is read by node:zlib, as is what is small', async () => {
     const unpacker = gunzip(() => {})
     expect(await read()).toEqual(whole)
-    unpacker?.destroy()
+    unpacker?.destroy(undefined)
     const small = gzipSync('small')
     expect(await read(small)).toMatchObject({ bytes: 5 })
   })
@@ -274,5 +296,74 @@ describe('the thread that inflates', () => {
         message: `the gzip stream cannot be read: ${why}`,
       })
     expect(await read()).toEqual(whole)
+  })
+
+  test.each([
+    ['our thread', 2 ** 30],
+    ['node:zlib', 0],
+  ])('is stopped after the last packed byte has come, too: %s', async (_, size) => {
+    const zeros = gzipSync(Buffer.alloc(300_000_000), { level: 1 })
+    const stop = new AbortController()
+    const reason = new Error('stopped')
+    let seen = 0
+    const run = inflate(
+      source(zeros),
+      { ...defaultLimits, layerRatioMax: 100_000 },
+      (chunk) => {
+        if (seen === 0) setImmediate(() => stop.abort(reason))
+        seen += chunk.length
+      },
+      { size, signal: stop.signal },
+    )
+    await expect(run).rejects.toBe(reason)
+    expect(seen).toBeLessThan(300_000_000)
+    expect(await read()).toEqual(whole)
+  })
+
+  test('is not missed where there is no WebAssembly', async () => {
+    vi.resetModules()
+    vi.stubGlobal('WebAssembly', undefined)
+    try {
+      const fresh = await import('../../../lib/scan/unpack/gunzip.ts')
+      expect(fresh.gunzip(() => {})).toBeUndefined()
+      expect(fresh.gunzip(() => {})).toBeUndefined()
+    } finally {
+      vi.unstubAllGlobals()
+    }
+  })
+
+  test('ends its stream when it dies, and another is begun', async () => {
+    let died = false
+    const workers: Worker[] = []
+    vi.resetModules()
+    vi.doMock('node:worker_threads', async (original) => ({
+      ...(await original<typeof import('node:worker_threads')>()),
+      Worker: class extends Worker {
+        constructor(...given: ConstructorParameters<typeof Worker>) {
+          super(...given)
+          workers.push(this)
+        }
+      },
+    }))
+    try {
+      const fresh = await import('../../../lib/scan/unpack/gunzip.ts')
+      const unpacker = fresh.gunzip(() => {
+        if (died) return
+        died = true
+        void workers[0]!.terminate()
+      })!
+      const run = async () => {
+        await unpacker.write([packed])
+        await unpacker.end()
+      }
+      await expect(run()).rejects.toMatchObject({ code: 'internal', message: 'the thread that inflates has ended' })
+      const next = fresh.gunzip(() => {})!
+      await next.write([packed])
+      await next.end()
+      expect(workers).toHaveLength(2)
+      for (const worker of workers) await worker.terminate()
+    } finally {
+      vi.doUnmock('node:worker_threads')
+    }
   })
 })

@@ -71,6 +71,19 @@ describe('inflating a layer', () => {
     expect((await unpack(packed, defaultLimits, 3)).content.toString()).toBe('ab')
   })
 
+  test('takes a stream of frames to be skipped alone for an empty archive', async () => {
+    const skippable = Buffer.concat([Buffer.from([0x5e, 0x2a, 0x4d, 0x18, 4, 0, 0, 0]), Buffer.from('note')])
+    expect((await unpack(Buffer.concat([skippable, skippable]))).bytes).toBe(0)
+  })
+
+  test('reads a zstd frame of any window that the limit allows', async () => {
+    // 256 MiB, twice what decoders take by themselves; one raw block of four bytes.
+    const frame = Buffer.from('28b52ffd009021000061626364', 'hex')
+    expect(await codeOf(unpack(frame, { ...defaultLimits, zstdWindowBytesMax: 2 ** 27 }))).toBe('layer-too-large')
+    const found = await unpack(frame, { ...defaultLimits, zstdWindowBytesMax: 2 ** 28 })
+    expect(found.content.toString()).toBe('abcd')
+  })
+
   test('tells a cut or damaged stream as an invalid layer', async () => {
     const gzip = gzipSync(content)
     const zstd = zstdFrame(content)

@@ -43,6 +43,9 @@ const AHEAD = 24
 // biome-ignore format: a table
 const ORDER = memory.data<u8>([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15])
 
+/** Whether the tables are those of the fixed codes. */
+let areFixed = false
+
 /** One step in a block. */
 export function block(): i32 {
   if (Stream.state === AT_BLOCK) {
@@ -85,6 +88,9 @@ function header(): i32 {
   if (type === 3) return BAD
   Stream.state = IN_CODES
   if (type === 1) {
+    // A block of these codes may take ten bits: making their tables for each would be an attack.
+    if (areFixed) return GOOD
+    areFixed = true
     memory.fill(CODE_LENGTHS, 8, 144)
     memory.fill(CODE_LENGTHS + 144, 9, 112)
     memory.fill(CODE_LENGTHS + 256, 7, 24)
@@ -126,6 +132,7 @@ function lengths(): i32 {
     memory.fill(CODE_LENGTHS + i, <u8>value, count)
   }
   if (load<u8>(CODE_LENGTHS + 256) === 0) return BAD
+  areFixed = false
   return build(LITERALS, LITERAL_ENTRIES, CODE_LENGTHS, literals, LITERAL_BITS) &&
     build(DISTANCES, DISTANCE_ENTRIES, CODE_LENGTHS + literals, all - literals, DISTANCE_BITS)
     ? GOOD
