@@ -70,7 +70,7 @@ const versionOnly = {
 /**
  * Parts of the SDK that our calls never reach, each with what is left of it: endpoint discovery (of DAX and Timestream; it
  * brings a cache library), event streams (of S3 Select), the rate limiter of the adaptive retry mode (then as in the standard
- * one), signatures for all regions at once, web streams (what node:http gives is none), and hashes in JavaScript for machines without node:crypto.
+ * one), signatures for all regions at once, web streams (what node:http gives is none), sessions of directory buckets, and hashes in JavaScript for machines without node:crypto.
  */
 const NEVER_USED = [
   [
@@ -102,6 +102,11 @@ const NEVER_USED = [
   [
     /[\\/]createChecksumStream\.browser\.js$/,
     'export const createChecksumStream = () => { throw new Error("web streams are not bundled") }',
+  ],
+  [
+    /[\\/]S3ExpressIdentityProviderImpl\.js$/,
+    `export class S3ExpressIdentityProviderImpl {
+       async getS3ExpressIdentity() { throw new Error('directory buckets are not bundled') } }`,
   ],
   [/[\\/]Sha256Js\.js$/, 'export const Sha256Js = undefined'],
   [/[\\/]Sha1Js\.js$/, 'export const Sha1Js = undefined'],

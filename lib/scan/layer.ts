@@ -5,7 +5,6 @@
 import type { Readable } from 'node:stream'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
-import { hashFor } from '../oci/digest.ts'
 import { LayerVisitor } from './layer-visitor.ts'
 import type { LayerInventory } from './model.ts'
 import { TarWalker } from './tar.ts'
@@ -55,18 +54,14 @@ export async function readLayer(source: LayerSource, limits: Limits): Promise<La
 
 async function pass(source: LayerSource, limits: Limits, visitor: LayerVisitor): Promise<number> {
   const walker = new TarWalker(visitor, limits)
-  const hash = hashFor(source.diffId)
-  const onChunk = (chunk: Buffer) => {
-    hash.update(chunk)
-    walker.push(chunk)
-  }
-  const { bytes } = await inflate(await source.open(), limits, onChunk, {
+  const algorithm = source.diffId.slice(0, source.diffId.indexOf(':'))
+  const { bytes, digest } = await inflate(await source.open(), algorithm, limits, (chunk) => walker.push(chunk), {
     size: source.size,
     signal: source.signal,
     onPacked: source.onBytes,
   })
   walker.end()
-  const diffId = `${source.diffId.slice(0, source.diffId.indexOf(':'))}:${hash.digest('hex')}`
+  const diffId = `${algorithm}:${digest}`
   if (diffId !== source.diffId)
     throw new LongshoreError(
       'digest-mismatch',

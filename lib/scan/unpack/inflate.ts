@@ -3,6 +3,7 @@
  * (a media type that disagrees with the bytes is common and harmless). Streams with bounded memory.
  */
 
+import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { Limits } from '../../config.ts'
 import { LongshoreError } from '../../errors.ts'
@@ -27,27 +28,36 @@ export interface InflateOptions {
 
 /**
  * Reads the whole source. `deliver` gets each piece of the archive in order and must not keep it; what it throws ends
- * the reading. Returns the counts of both sides.
+ * the reading. Returns the counts of both sides, and the digest of the archive in hexadecimal by `algorithm`.
  *
  * @throws LongshoreError `layer-invalid`, `layer-too-large` (layerInflatedBytesMax, layerRatioMax),
  * `unsupported-media-type`, and whatever the source throws (`digest-mismatch`, `connection-cut`, ...); the signal's reason
  */
 export async function inflate(
   source: Readable,
+  algorithm: string,
   limits: Limits,
   deliver: Deliver,
   { size = 0, signal, onPacked }: InflateOptions = {},
-): Promise<{ packedBytes: number; bytes: number }> {
+): Promise<{ packedBytes: number; bytes: number; digest: string }> {
+  const hash = createHash(algorithm)
+  let isHashed = false
   const count = { packedBytes: 0, bytes: 0 }
   const counted = (chunk: Buffer) => {
     signal?.throwIfAborted()
     count.bytes += chunk.length
     check(count, limits)
+    if (!isHashed) hash.update(chunk)
     deliver(chunk)
   }
   let unpacker: Unpacker | undefined
   let held: Buffer[] = []
   let heldBytes = 0
+  const begin = () => {
+    const begun = choose(joined(held), { algorithm, size, limits, deliver: counted, source })
+    isHashed = 'digest' in begun
+    return begun
+  }
   const stop = () => unpacker?.destroy(signal?.reason)
   signal?.addEventListener('abort', stop)
   try {
@@ -57,15 +67,15 @@ export async function inflate(
       held.push(piece)
       heldBytes += piece.length
       if (heldBytes < INPUT_BYTES) continue
-      unpacker ??= choose(held, size, limits, counted, source)
+      unpacker ??= begin()
       await unpacker.write(held)
       held = []
       heldBytes = 0
     }
-    unpacker ??= choose(held, size, limits, counted, source)
+    unpacker ??= begin()
     if (heldBytes > 0) await unpacker.write(held)
     await unpacker.end()
-    return count
+    return { ...count, digest: unpacker.digest ?? hash.digest('hex') }
   } catch (error) {
     source.destroy()
     unpacker?.destroy(error)
@@ -88,11 +98,25 @@ function check(count: { packedBytes: number; bytes: number }, limits: Limits): v
     )
 }
 
-function choose(first: readonly Buffer[], size: number, limits: Limits, deliver: Deliver, source: Readable): Unpacker {
-  const head = joined(first)
+function choose(
+  head: Buffer,
+  {
+    algorithm,
+    size,
+    limits,
+    deliver,
+    source,
+  }: {
+    algorithm: string
+    size: number
+    limits: Limits
+    deliver: Deliver
+    source: Readable
+  },
+): Unpacker {
   const magic = head.length >= 4 ? head.readUInt32LE(0) : 0
   if ((magic & 0xffff) === 0x8b1f)
-    return (size >= THREAD_BYTES_MIN ? gunzip(deliver) : undefined) ?? gunzipThroughNode(deliver)
+    return (size >= THREAD_BYTES_MIN ? gunzip(algorithm, deliver) : undefined) ?? gunzipThroughNode(deliver)
   if (magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5) return unzstd(limits, deliver, source)
   const other = head.toString('latin1', 0, 6)
   if (other.startsWith('BZh') || other === '\xfd7zXZ\0')

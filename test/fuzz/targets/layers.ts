@@ -161,7 +161,7 @@ const packed: Target = {
       input.subarray(i * 700, i * 700 + 700),
     )
     const count = await refusingLater(() =>
-      inflate(Readable.from(pieces), limits, (chunk) => {
+      inflate(Readable.from(pieces), 'sha256', limits, (chunk) => {
         bytes += chunk.length
       }),
     )

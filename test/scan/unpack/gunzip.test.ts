@@ -217,7 +217,7 @@ describe('the thread that inflates', () => {
     )
   const read = async (bytes?: Buffer) => {
     const hash = createHash('sha256')
-    const count = await inflate(source(bytes), defaultLimits, (chunk) => hash.update(chunk), large)
+    const count = await inflate(source(bytes), 'sha256', defaultLimits, (chunk) => hash.update(chunk), large)
     return { ...count, hash: hash.digest('hex') }
   }
   /** What the manifest would say of a layer that is worth it. */
@@ -226,9 +226,10 @@ describe('the thread that inflates', () => {
     packedBytes: packed.length,
     bytes: content.length,
     hash: createHash('sha256').update(content).digest('hex'),
+    digest: createHash('sha256').update(content).digest('hex'),
   }
   const idle = () => {
-    const unpacker = gunzip(() => {})
+    const unpacker = gunzip('sha256', () => {})
     unpacker?.destroy(undefined)
     return unpacker !== undefined
   }
@@ -240,8 +241,16 @@ describe('the thread that inflates', () => {
     expect(idle()).toBe(true)
   })
 
+  test('makes the digest by any algorithm of diffIDs, as is made without it', async () => {
+    for (const algorithm of ['sha512', 'sha384', 'sha256'])
+      for (const size of [large.size, 0]) {
+        const { digest } = await inflate(source(), algorithm, defaultLimits, () => {}, { size })
+        expect(digest).toBe(createHash(algorithm).update(content).digest('hex'))
+      }
+  })
+
   test('is not waited for: what comes while it is taken is read by node:zlib, as is what is small', async () => {
-    const unpacker = gunzip(() => {})
+    const unpacker = gunzip('sha256', () => {})
     expect(await read()).toEqual(whole)
     unpacker?.destroy(undefined)
     const small = gzipSync('small')
@@ -258,12 +267,13 @@ describe('the thread that inflates', () => {
         })(),
         { objectMode: false },
       )
-      await inflate(stream, defaultLimits, () => {}, large)
+      await inflate(stream, 'sha256', defaultLimits, () => {}, large)
     }
     const mine = new Error('mine')
     const refused = () =>
       inflate(
         source(),
+        'sha256',
         defaultLimits,
         () => {
           throw mine
@@ -308,6 +318,7 @@ describe('the thread that inflates', () => {
     let seen = 0
     const run = inflate(
       source(zeros),
+      'sha256',
       { ...defaultLimits, layerRatioMax: 100_000 },
       (chunk) => {
         if (seen === 0) setImmediate(() => stop.abort(reason))
@@ -325,8 +336,8 @@ describe('the thread that inflates', () => {
     vi.stubGlobal('WebAssembly', undefined)
     try {
       const fresh = await import('../../../lib/scan/unpack/gunzip.ts')
-      expect(fresh.gunzip(() => {})).toBeUndefined()
-      expect(fresh.gunzip(() => {})).toBeUndefined()
+      expect(fresh.gunzip('sha256', () => {})).toBeUndefined()
+      expect(fresh.gunzip('sha256', () => {})).toBeUndefined()
     } finally {
       vi.unstubAllGlobals()
     }
@@ -347,7 +358,7 @@ describe('the thread that inflates', () => {
     }))
     try {
       const fresh = await import('../../../lib/scan/unpack/gunzip.ts')
-      const unpacker = fresh.gunzip(() => {
+      const unpacker = fresh.gunzip('sha256', () => {
         if (died) return
         died = true
         void workers[0]!.terminate()
@@ -357,7 +368,7 @@ describe('the thread that inflates', () => {
         await unpacker.end()
       }
       await expect(run()).rejects.toMatchObject({ code: 'internal', message: 'the thread that inflates has ended' })
-      const next = fresh.gunzip(() => {})!
+      const next = fresh.gunzip('sha256', () => {})!
       await next.write([packed])
       await next.end()
       expect(workers).toHaveLength(2)

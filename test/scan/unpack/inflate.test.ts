@@ -19,7 +19,7 @@ async function unpack(packed: Uint8Array | Readable, limits: Limits = defaultLim
           })(),
           { objectMode: false },
         )
-  const count = await inflate(source, limits, (chunk) => parts.push(Buffer.from(chunk)))
+  const count = await inflate(source, 'sha256', limits, (chunk) => parts.push(Buffer.from(chunk)))
   return { content: Buffer.concat(parts), ...count }
 }
 const codeOf = async (run: Promise<unknown>) =>
@@ -149,13 +149,13 @@ describe('inflating a layer', () => {
       })(),
       { objectMode: false },
     )
-    await expect(inflate(source, defaultLimits, () => {})).rejects.toBe(cut)
+    await expect(inflate(source, 'sha256', defaultLimits, () => {})).rejects.toBe(cut)
     const mine = new LongshoreError('layer-invalid', 'mine')
     const whole = Readable.from([gzipSync(content)], { objectMode: false })
     const fail = () => {
       throw mine
     }
-    await expect(inflate(whole, defaultLimits, fail)).rejects.toBe(mine)
+    await expect(inflate(whole, 'sha256', defaultLimits, fail)).rejects.toBe(mine)
     expect(whole.destroyed).toBe(true)
   })
 })
@@ -184,7 +184,7 @@ describe('a chunk that inflates to hundreds of megabytes', () => {
     }
     setImmediate(turn)
     const source = Readable.from([repeated(BLOCKS)], { objectMode: false })
-    expect(await inflate(source, limits, () => {})).toMatchObject({ bytes })
+    expect(await inflate(source, 'sha256', limits, () => {})).toMatchObject({ bytes })
     done = true
     // Once in 4 MiB.
     expect(turns).toBeGreaterThanOrEqual(bytes / 4_194_304 - 1)
@@ -194,7 +194,7 @@ describe('a chunk that inflates to hundreds of megabytes', () => {
     let seen = 0
     const source = new Readable({ read() {} })
     source.push(repeated(BLOCKS))
-    const chunks = inflate(source, limits, (chunk) => {
+    const chunks = inflate(source, 'sha256', limits, (chunk) => {
       if (seen === 0) setImmediate(() => source.destroy(new Error('stopped')))
       seen += chunk.length
     })
