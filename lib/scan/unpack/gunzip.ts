@@ -1,5 +1,5 @@
 /**
- * Gzip by assembly/, in a thread of its own beside that which hashes and walks; why not node:zlib:
+ * Gzip by assembly/, and the digest of what comes of it, in a thread beside the one that walks; why not node:zlib:
  * docs/decisions/0011-gunzip.md.
  */
 import { Worker } from 'node:worker_threads'
@@ -26,7 +26,7 @@ interface Thread {
   stream: GunzipInThread | undefined
 }
 
-/** One for the whole process: two cores are what a worker has at most, and the other one hashes. */
+/** One for the whole process: two cores are what a worker has at most, and the other one walks. */
 let thread: Thread | undefined
 /** There is no WebAssembly here, or no thread to be had: node:zlib does it all. */
 let isImpossible = false
