@@ -70,7 +70,8 @@ const versionOnly = {
 /**
  * Parts of the SDK that our calls never reach, each with what is left of it: endpoint discovery (of DAX and Timestream; it
  * brings a cache library), event streams (of S3 Select), the rate limiter of the adaptive retry mode (then as in the standard
- * one), signatures for all regions at once, web streams (what node:http gives is none), sessions of directory buckets, and hashes in JavaScript for machines without node:crypto.
+ * one), signatures for all regions at once, web streams (what node:http gives is none), sessions of directory buckets, and
+ * hashes in JavaScript for machines without node:crypto.
  */
 const NEVER_USED = [
   [

@@ -6,6 +6,7 @@ import { sweepExecutions } from '../../lib/job/execution-sweep.ts'
 import { idOf, shardOf } from '../../lib/job/id.ts'
 import { EXECUTION_SHARDS } from '../../lib/job/keys.ts'
 import { listJobs } from '../../lib/job/list.ts'
+import type { JobRecord } from '../../lib/job/record.ts'
 import { asPort, SimulatedStore } from '../simulation/store.ts'
 import { createWorld, DIGEST, START, TENANT, tagRegistry, type World } from './world.ts'
 
@@ -46,8 +47,8 @@ it('an execution stopped right after its listing failed is not closed before the
   })
 })
 
-it('a child whose worker is dead is stopped with its execution at the end of its lease, not tried again', async () => {
-  const world = createWorld({ limits: { stopPollMs: 3_600_000 }, registry: tagRegistry({ app: { v1: DIGEST } }) })
+/** An execution that is stopped while the worker of its one child is dead. */
+async function stopWithDeadChild(world: World): Promise<JobRecord> {
   const id = await begin(world)
   // A run that never comes back.
   world.runs.unshift(() => new Promise(() => {}))
@@ -55,12 +56,18 @@ it('a child whose worker is dead is stopped with its execution at the end of its
   await world.clock.advance(0)
   await stopExecution(TENANT, id, world.env)
   const [child] = (await listJobs({ tenant: TENANT, types: ['probe'], execution: id }, 10, undefined, world.env)).jobs
-  await world.clock.advance(child!.lease! - 20_000 - world.clock.now())
+  return child!
+}
+
+it('a child whose worker is dead is stopped with its execution at the end of its lease, not tried again', async () => {
+  const world = createWorld({ limits: { stopPollMs: 3_600_000 }, registry: tagRegistry({ app: { v1: DIGEST } }) })
+  const child = await stopWithDeadChild(world)
+  await world.clock.advance(child.lease! - 20_000 - world.clock.now())
   expect(await world.sweep()).toMatchObject({ recovered: 0, foreseen: 1 })
   await world.clock.advance(20_000 + 2 * world.env.limits.clockSkewMsMax)
   await world.deliver('probe-bulk')
-  expect(await world.job(child!.id)).toMatchObject({ status: 'stopped', failures: 0, fence: 1 })
-  expect((await world.job(child!.id)).error).toMatchObject({ message: 'its execution was stopped' })
+  expect(await world.job(child.id)).toMatchObject({ status: 'stopped', failures: 0, fence: 1 })
+  expect((await world.job(child.id)).error).toMatchObject({ message: 'its execution was stopped' })
 })
 
 it.each([
@@ -73,16 +80,11 @@ it.each([
       limits: { stopPollMs: 3_600_000, maxAttempts: most },
       registry: tagRegistry({ app: { v1: DIGEST } }),
     })
-    const id = await begin(world)
-    world.runs.unshift(() => new Promise(() => {}))
-    void world.deliver('probe-bulk')
-    await world.clock.advance(0)
-    await stopExecution(TENANT, id, world.env)
-    const [child] = (await listJobs({ tenant: TENANT, types: ['probe'], execution: id }, 10, undefined, world.env)).jobs
-    await world.clock.advance(child!.lease! + 2 * world.env.limits.clockSkewMsMax - world.clock.now())
+    const child = await stopWithDeadChild(world)
+    await world.clock.advance(child.lease! + 2 * world.env.limits.clockSkewMsMax - world.clock.now())
     expect(await world.sweep()).toMatchObject({ recovered: 0, ended: 1 })
-    expect(await world.job(child!.id)).toMatchObject({ status: 'stopped', fence: 1 })
-    expect((await world.job(child!.id)).error).toMatchObject({ message: 'its execution was stopped' })
+    expect(await world.job(child.id)).toMatchObject({ status: 'stopped', fence: 1 })
+    expect((await world.job(child.id)).error).toMatchObject({ message: 'its execution was stopped' })
   },
 )
 

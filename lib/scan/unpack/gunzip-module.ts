@@ -21,7 +21,6 @@ export interface Gunzip {
 /** So many places for input and for output, used in turn. */
 export interface Layout {
   inAt: number[]
-  inBytes: number
   outAt: number[]
   outBytes: number
 }
@@ -38,7 +37,6 @@ export function layoutOf(places: number, inBytes: number, outBytes: number): Lay
   const outEach = WINDOW + outBytes + BEHIND
   return {
     inAt: Array.from({ length: places }, (_, i) => TABLES_END + i * inEach + IN_FRONT),
-    inBytes,
     outAt: Array.from({ length: places }, (_, i) => TABLES_END + places * inEach + i * outEach + WINDOW),
     outBytes,
   }

@@ -9,7 +9,7 @@
  */
 
 import { TABLES_END } from './codes'
-import { BEHIND, block } from './deflate'
+import { block } from './deflate'
 import {
   AT_BLOCK,
   AT_COMMENT,
@@ -32,6 +32,7 @@ import {
   Stream,
   take,
 } from './stream'
+import { BEHIND } from './symbols'
 
 export { BEHIND, TABLES_END }
 
