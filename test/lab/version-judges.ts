@@ -6,13 +6,17 @@ import { join } from 'node:path'
 
 export interface Judge {
   ecosystem: string
-  /** Of the shared records whose versions it can order. */
-  records: string
+  /** Of the shared records whose versions it can order; nothing where the shared records have none. */
+  records?: string
   /** Asks whether the tool is here. */
   probe: [command: string, ...args: string[]]
   /** Reads tab-separated pairs from `pairs`, writes -1, 0, 1 or x (it takes no such version) a line to `answers`. */
   ask(pairs: string, answers: string): [command: string, ...args: string[]]
   words: string[]
+  /** What a tool that takes few of them needs before them: every pair is asked with it, too. */
+  before?: string
+  /** Asked where it is, also by the lab: not everybody has that much room. */
+  megabytes?: number
 }
 
 /** Debian's maven-artifact. */
@@ -97,7 +101,61 @@ open('${answers}', 'w').write('\\n'.join(str(judge(line)) for line in open('${pa
     ],
     words: ['.', '.', '-', '-', 'alpha', 'a', 'rc', 'cr', 'final', 'ga', 'sp', 'snapshot', 'x', '_', '+', 'M'],
   },
+  {
+    ecosystem: 'CRAN',
+    probe: ['Rscript', '-e', 'package_version("1.2-3")'],
+    ask: (pairs, answers) => [
+      'Rscript',
+      '-e',
+      // Its operators hold 1.2 and 1.2.0 for equal before R 4.3; compareVersion never did.
+      inOneLine(`pairs <- strsplit(readLines('${pairs}'), '\\t');
+        judge <- function(p) tryCatch({ package_version(p);
+          as.character(compareVersion(p[1], p[2])) }, error = function(e) 'x');
+        writeLines(vapply(pairs, judge, ''), '${answers}')`),
+    ],
+    words: ['.', '.', '.', '-', '.0', '-0', '00'],
+  },
+  {
+    ecosystem: 'Hackage',
+    probe: ['ghc', '-e', 'Data.Version.showVersion (Data.Version.makeVersion [1])'],
+    ask: (pairs, answers) => [
+      'ghc',
+      '-e',
+      inOneLine(`let {
+        versionsOf text = [v | (v, "") <- Text.ParserCombinators.ReadP.readP_to_S Data.Version.parseVersion text];
+        judge line = let { (a, b) = break (== '\\t') line } in case (versionsOf a, versionsOf (drop 1 b)) of {
+          (v : _, w : _) -> show (fromEnum (compare v w) - 1); _ -> "x" } }
+        in readFile "${pairs}" >>= writeFile "${answers}" . unlines . map judge . lines`),
+    ],
+    words: ['.', '.', '.', '.0', '00'],
+    megabytes: 776,
+  },
+  {
+    ecosystem: 'Hex',
+    probe: ['elixir', '-e', 'Version.compare("1.0.0", "1.0.1")'],
+    ask: (pairs, answers) => [
+      'elixir',
+      '-e',
+      `judge = fn line ->
+          [a, b] = String.split(line, "\\t")
+          try do
+            Map.fetch!(%{lt: "-1", eq: "0", gt: "1"}, Version.compare(a, b))
+          rescue
+            _ -> "x"
+          end
+        end
+        lines = File.read!("${pairs}") |> String.split("\\n", trim: true)
+        File.write!("${answers}", Enum.map_join(lines, "\\n", judge))`,
+    ],
+    words: ['-rc.', '-a', '.0', '+b', 'rc', 'A', '-', '+', '.', '.'],
+    before: '1.2.3-',
+  },
 ]
+
+/** For tools that read their program line by line. */
+function inOneLine(program: string): string {
+  return program.replace(/\n\s*/g, ' ')
+}
 
 export const here = ({ probe: [command, ...args] }: Judge): boolean =>
   spawnSync(command, args, { timeout: 10_000 }).status === 0

@@ -115,7 +115,8 @@ async function ask({ file, about, flags, expected, megabytes }: Question, folder
   const number = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? Number.NaN)
   return {
     errors: number(/errors: (\d+)/),
-    states: number(/^\s*(\d+) states, stored/m),
+    // From a hundred million on pan writes 1.8227143e+08.
+    states: number(/^\s*([\d.]+(?:e\+\d+)?) states, stored/m),
     seconds: number(/elapsed time ([\d.]+)/),
     error: /^pan:\d+: (.*?)(?: \(at depth \d+\))?$/m.exec(stdout)?.[1] ?? '',
     unreached: [...stdout.matchAll(/\.pml:(\d+), state \d+/g)].map(([, line]) => Number(line)),
