@@ -32,6 +32,7 @@ export async function sweepExecutions(env: Environment, remainingMs = () => Numb
       ...(restarted ? {} : { to: `${stamp(clock.now())}~` }),
       limit: limits.sweepPageMax,
     })
+    if (page.items.length === 0) continue
     const items = await store.getMany(page.items.map(({ pk, sk }) => ({ pk, sk })))
     const order = new Map(page.items.map(({ pk }, index) => [pk, index]))
     items.sort((a, b) => (order.get(a.pk) ?? 0) - (order.get(b.pk) ?? 0))

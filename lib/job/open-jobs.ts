@@ -23,8 +23,10 @@ export async function openJobs(type: string, kind: OpenKind, all: boolean, env: 
     const pages = await Promise.all(
       shards.map(({ pk, cursor }) => store.query(cursor === undefined ? { ...query, pk } : { ...query, pk, cursor })),
     )
+    const keys = pages.flatMap((page) => page.items.map(({ pk, sk }) => ({ pk, sk })))
+    if (keys.length === 0) break
     // The index may lag: what decides is the record itself, read consistently.
-    const items = await store.getMany(pages.flatMap((page) => page.items.map(({ pk, sk }) => ({ pk, sk }))))
+    const items = await store.getMany(keys)
     const unreadable = new Set<string>()
     for (const item of items) {
       try {

@@ -54,8 +54,9 @@ export async function sweep(env: Environment, met: (job: JobRecord) => void = ()
         met(job)
         if (isLost(job, empty, env)) lost.push(job)
       }
-      await resendLost(lost, resend, env, report)
-      report.foreseen += await send(foreseen.slice(0, env.limits.resendBatchMax), (job) => endOfLease(job, env), env)
+      if (lost.length > 0) await resendLost(lost, resend, env, report)
+      if (foreseen.length > 0)
+        report.foreseen += await send(foreseen.slice(0, env.limits.resendBatchMax), (job) => endOfLease(job, env), env)
     }
   }
   report.events = await handOverEvents(env)

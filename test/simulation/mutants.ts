@@ -26,7 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "all(eq('status', 'running'), eq('fence', fence), absent('stop'))",
     "all(eq('status', 'running'), absent('stop'))",
-    114,
+    28,
   ),
   mutant(
     'a worker writes over a stop',
@@ -61,7 +61,7 @@ export const MUTANTS: readonly Mutant[] = [
     TRANSITIONS,
     "name: 'handOver',\n    when: mine(fence),",
     "name: 'handOver',\n    when: eq('status', 'running'),",
-    114,
+    18,
   ),
   mutant(
     'progress is written without the fence',
@@ -91,7 +91,7 @@ export const MUTANTS: readonly Mutant[] = [
     "remove: ['dueAt', 'phase'],",
     1,
   ),
-  mutant('a take-over looks at no lease', 'lib/job/claim.ts', "if (!isDead(seen, env)) return 'acknowledge'", '', 27),
+  mutant('a take-over looks at no lease', 'lib/job/claim.ts', "if (!isDead(seen, env)) return 'acknowledge'", '', 36),
   mutant('a take-over counts no attempt', 'lib/job/claim.ts', 'if (isAtItsEnd(seen)) {', 'if (seen.stop) {', 182),
   mutant(
     'a stop ends a job whatever it has become',
@@ -155,7 +155,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/sweep.ts',
     'if (leaseIsDead(job, env.clock.now(), env.workersDeadBefore)) await recover',
     'if (env.clock.now() < 0) await recover',
-    1656,
+    1236,
   ),
   mutant(
     'the sweep takes every run for dead',
@@ -176,7 +176,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/sweep.ts',
     'if (isOverdue(job, env)) return true',
     'if (job.nextSendAt <= 0) return true',
-    788,
+    825,
   ),
   mutant('attempts have no end', 'lib/job/recover.ts', 'attemptOf(job) >= job.maxAttempts', 'job.fence < 0', 1),
   mutant(
@@ -198,14 +198,14 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/sweep.ts',
     'settled && job.sends <= 2',
     'settled',
-    191,
+    81,
   ),
   mutant(
     'sends are not counted',
     TRANSITIONS,
     'add: { sends: 1 },\n    },\n  }\n}\n\n/** What a long run',
     '},\n  }\n}\n\n/** What a long run',
-    191,
+    137,
   ),
   // The worker.
   mutant(
@@ -234,7 +234,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/claim.ts',
     '  if (delay !== undefined) await env.queue.send(queueOf(seen.type',
     '  if (delay !== undefined && delay > 0) await env.queue.send(queueOf(seen.type',
-    4603,
+    6562,
   ),
   mutant(
     'a hand-over sends no message',
@@ -248,7 +248,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/claim.ts',
     'const halt = place.execution && (await haltOfParent(place.tenant, place.execution, env, invocation).catch(failed))',
     'const halt = place.execution && ((await haltOfParent(place.tenant, place.execution, env, invocation)) as never) && undefined',
-    79,
+    440,
   ),
   // Submit, stop, retry.
   mutant(
@@ -263,7 +263,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/submit.ts',
     "const id = idempotencyKey ? idOf('job', tenant, idempotencyKey) : newId(env.clock, env.random)",
     'const id = newId(env.clock, env.random)',
-    98,
+    146,
   ),
   mutant(
     'a retry makes another job each time',
@@ -292,7 +292,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/event-cursor.ts',
     'env.limits.eventSettleSeconds * 1000',
     '0',
-    463,
+    89,
   ),
   // Executions and schedules.
   mutant(
@@ -300,14 +300,14 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/listing.ts',
     '    const unresolved = await submitPage(page, maker, signals.halted)\n',
     '    await checkpoint(execution, last, [], env)\n    const unresolved = await submitPage(page, maker, signals.halted)\n',
-    12,
+    411,
   ),
   mutant(
     'children have random ids',
     'lib/job/children.ts',
     "const id = idOf('child', execution.tenant, execution.id, item)",
     "const id = idOf('child', execution.tenant, execution.id, item, String(env.random.next()))",
-    29,
+    16,
   ),
   mutant(
     'a fan-out writes without its fence',
@@ -321,34 +321,34 @@ export const MUTANTS: readonly Mutant[] = [
     'lib/job/fan-out.ts',
     '  if (!leaseIsDead(seen, now, env.workersDeadBefore)) return undefined\n',
     '',
-    350,
+    196,
   ),
   mutant(
     'an execution is closed while children are open',
     'lib/job/execution-sweep.ts',
     '  if (openCount(counts) > 0) {\n',
     '  if (openCount(counts) > 1_000) {\n',
-    12,
+    196,
   ),
   mutant(
     'the sweep sends no fan-out again',
     'lib/job/execution-sweep.ts',
     'await resend(execution, env)\n    return false',
     'return false\n    return false',
-    72,
+    16,
   ),
   mutant(
     'a policy goes on without its execution',
     'lib/schedule/due.ts',
     '  const { execution, created } = await createExecution(',
     '  await env.store.update(policyKey(policy.tenant, policy.id), { set: { nextRunAt: instant + 60_000 } })\n  const { execution, created } = await createExecution(',
-    12,
+    178,
   ),
   mutant(
     'an instant has a new execution each time',
     'lib/schedule/due.ts',
     "const id = idOf('tick', policy.tenant, policy.id, String(instant))",
     "const id = idOf('tick', policy.tenant, policy.id, String(instant), String(now))",
-    1382,
+    1087,
   ),
 ]

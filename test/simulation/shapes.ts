@@ -25,12 +25,12 @@ export function scriptOf(seed: number): Script {
   const chance = new Chance(seed)
   const shape = chance.next()
   if (shape < 0.08) return duelOf(seed, chance)
-  if (shape < 0.18) return zombiesOf(seed, chance)
-  if (shape < 0.21) return crowdOf(seed, chance)
-  if (shape < 0.217) return queueOf(seed, chance)
-  if (shape < 0.218) return usualOf(seed, chance, true)
-  if (shape < 0.248) return marathonOf(seed, chance)
-  if (shape < 0.278) return secondLifeOf(seed, chance)
+  if (shape < 0.17) return zombiesOf(seed, chance)
+  if (shape < 0.19) return crowdOf(seed, chance)
+  if (shape < 0.195) return queueOf(seed, chance)
+  if (shape < 0.196) return usualOf(seed, chance, true)
+  if (shape < 0.226) return marathonOf(seed, chance)
+  if (shape < 0.246) return secondLifeOf(seed, chance)
   return usualOf(seed, chance, false)
 }
 
@@ -43,8 +43,8 @@ function usualOf(seed: number, chance: Chance, large: boolean): Script {
   platform.hopsMax = later.pick([2, 200])
   const people: Action[] = []
   const when = () => chance.integer(0, chaosMs)
-  const bulk = chance.chance(large ? 0.9 : 0.08)
-  const jobs = large ? chance.integer(3, 8) : bulk ? chance.integer(0, 1) : chance.pick([1, 1, 1, 1, 1, 2, 2])
+  const bulk = chance.chance(large ? 0.9 : 0.05)
+  const jobs = large ? chance.integer(3, 8) : bulk ? chance.integer(0, 1) : chance.pick([1, 1, 1, 1, 1, 1, 1, 1, 2, 2])
   for (let n = 0; n < jobs; n++) people.push(...visitsOf(chance, n, chaosMs))
   if (bulk) {
     people.push({ at: chance.integer(0, chaosMs / 3), do: 'bulk' })
@@ -52,7 +52,7 @@ function usualOf(seed: number, chance: Chance, large: boolean): Script {
     if (later.chance(0.2))
       people.push({ at: later.integer(0, chaosMs), do: 'retryExecution', n: 0, mode: 'unsuccessful' })
   }
-  const policy = chance.chance(large ? 0.3 : 0.006)
+  const policy = chance.chance(large ? 0.3 : 0.004)
   if (policy) {
     people.push({ at: 0, do: 'policy', everyMinutes: chance.pick([1, 2, 5]) })
     if (chance.chance(0.2)) people.push({ at: when(), do: 'runPolicy', n: 0 })

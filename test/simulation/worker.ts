@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { history } from './history.ts'
 import { scriptOf } from './shapes.ts'
+import { useLightSignals } from './signals.ts'
 import { addOutcome, emptySummary, type Share, type Summary } from './summary.ts'
 
 /** How often a thread tells how far it is. */
@@ -28,5 +29,6 @@ if (parentPort && share) {
   const port = parentPort
   // Simulated errors are thrown by the hundred thousand; nobody reads their stacks.
   Error.stackTraceLimit = 0
+  useLightSignals()
   await runShare(share, (summary, last) => port.postMessage({ ...summary, last }))
 }
