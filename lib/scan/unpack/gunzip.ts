@@ -1,6 +1,5 @@
 /**
- * Gzip by assembly/, and the digest of what comes of it, in a thread beside the one that walks; why not node:zlib:
- * docs/decisions/0011-gunzip.md.
+ * Gzip by assembly/, in a thread beside the one that hashes and walks; why not node:zlib: docs/decisions/0011-gunzip.md.
  */
 import { Worker } from 'node:worker_threads'
 import { LongshoreError } from '../../errors.ts'
@@ -12,8 +11,6 @@ import type { Deliver, Unpacker } from './unpacker.ts'
 const PLACE_BYTES = 262_144
 /** Room for one side to be ahead of the other. */
 const PLACES = 4
-/** Of diffIDs (OCI image specification, digests). */
-const HASHES: readonly string[] = ['sha256', 'sha512']
 const LAYOUT = layoutOf(PLACES, PLACE_BYTES, PLACE_BYTES)
 
 interface Thread {
@@ -36,11 +33,10 @@ function begin(): Thread {
     module: gunzipModule(),
     memory: memoryFor(LAYOUT),
     layout: LAYOUT,
-    hashes: HASHES,
-    control: new Int32Array(new SharedArrayBuffer(4 * (3 + PLACES))),
+    control: new Int32Array(new SharedArrayBuffer(4 * (2 + PLACES))),
   }
   // Its text must stand alone: nothing that a bundler adds (esbuild's keepNames) is there.
-  const worker = new Worker(`(${inflateStreams})(require('node:worker_threads'), require('node:crypto'))`, {
+  const worker = new Worker(`(${inflateStreams})(require('node:worker_threads'))`, {
     eval: true,
     workerData: shared,
     // It needs nothing of ours, and gets no secrets.
@@ -67,19 +63,16 @@ function begin(): Thread {
   return begun
 }
 
-/**
- * Hashes what it hands on by `algorithm`: the other side has enough to do. Undefined while another layer is being unpacked,
- * and where there can be no such thread.
- */
-export function gunzip(algorithm: string, deliver: Deliver): Unpacker | undefined {
-  if (isImpossible || thread?.stream || !HASHES.includes(algorithm)) return undefined
+/** Undefined while another layer is being unpacked, and where there can be no such thread. */
+export function gunzip(deliver: Deliver): Unpacker | undefined {
+  if (isImpossible || thread?.stream) return undefined
   try {
     thread ??= begin()
   } catch {
     isImpossible = true
     return undefined
   }
-  return new GunzipInThread(thread, HASHES.indexOf(algorithm), deliver)
+  return new GunzipInThread(thread, deliver)
 }
 
 class GunzipInThread implements Unpacker {
@@ -92,10 +85,7 @@ class GunzipInThread implements Unpacker {
   #isOver = false
   #wake: (() => void) | undefined
 
-  digest: string | undefined = undefined
-
-  constructor(thread: Thread, hash: number, deliver: Deliver) {
-    Atomics.store(thread.shared.control, 2, hash)
+  constructor(thread: Thread, deliver: Deliver) {
     this.#thread = thread
     this.#deliver = deliver
     this.#memory = Buffer.from(thread.shared.memory.buffer)
@@ -137,7 +127,7 @@ class GunzipInThread implements Unpacker {
 
   #give(size: number): void {
     const { shared } = this.#thread
-    Atomics.store(shared.control, 3 + (this.#thread.given % PLACES), size)
+    Atomics.store(shared.control, 2 + (this.#thread.given % PLACES), size)
     this.#thread.given++
     this.#filled = 0
     Atomics.add(shared.control, 0, 1)
@@ -159,7 +149,6 @@ class GunzipInThread implements Unpacker {
       this.#used = message.used
       this.#wake?.()
     } else if ('ended' in message) {
-      this.digest = message.digest
       this.#leave()
       this.#wake?.()
     } else this.destroy(new LongshoreError('layer-invalid', `the gzip stream cannot be read: ${message.invalid}`))

@@ -41,23 +41,18 @@ export async function inflate(
   { size = 0, signal, onPacked }: InflateOptions = {},
 ): Promise<{ packedBytes: number; bytes: number; digest: string }> {
   const hash = createHash(algorithm)
-  let isHashed = false
   const count = { packedBytes: 0, bytes: 0 }
   const counted = (chunk: Buffer) => {
     signal?.throwIfAborted()
     count.bytes += chunk.length
     check(count, limits)
-    if (!isHashed) hash.update(chunk)
+    hash.update(chunk)
     deliver(chunk)
   }
   let unpacker: Unpacker | undefined
   let held: Buffer[] = []
   let heldBytes = 0
-  const begin = () => {
-    const begun = choose(joined(held), { algorithm, size, limits, deliver: counted, source })
-    isHashed = 'digest' in begun
-    return begun
-  }
+  const begin = () => choose(joined(held), { size, limits, deliver: counted, source })
   const stop = () => unpacker?.destroy(signal?.reason)
   signal?.addEventListener('abort', stop)
   try {
@@ -75,7 +70,7 @@ export async function inflate(
     unpacker ??= begin()
     if (heldBytes > 0) await unpacker.write(held)
     await unpacker.end()
-    return { ...count, digest: unpacker.digest ?? hash.digest('hex') }
+    return { ...count, digest: hash.digest('hex') }
   } catch (error) {
     source.destroy()
     unpacker?.destroy(error)
@@ -100,23 +95,11 @@ function check(count: { packedBytes: number; bytes: number }, limits: Limits): v
 
 function choose(
   head: Buffer,
-  {
-    algorithm,
-    size,
-    limits,
-    deliver,
-    source,
-  }: {
-    algorithm: string
-    size: number
-    limits: Limits
-    deliver: Deliver
-    source: Readable
-  },
+  { size, limits, deliver, source }: { size: number; limits: Limits; deliver: Deliver; source: Readable },
 ): Unpacker {
   const magic = head.length >= 4 ? head.readUInt32LE(0) : 0
   if ((magic & 0xffff) === 0x8b1f)
-    return (size >= THREAD_BYTES_MIN ? gunzip(algorithm, deliver) : undefined) ?? gunzipThroughNode(deliver)
+    return (size >= THREAD_BYTES_MIN ? gunzip(deliver) : undefined) ?? gunzipThroughNode(deliver)
   if (magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5) return unzstd(limits, deliver, source)
   const other = head.toString('latin1', 0, 6)
   if (other.startsWith('BZh') || other === '\xfd7zXZ\0')

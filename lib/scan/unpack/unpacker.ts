@@ -6,8 +6,6 @@ export interface Unpacker {
   end(): Promise<void> | void
   /** Whoever waits is told the reason. Nothing after the end, or a second time. */
   destroy(reason: unknown): void
-  /** In hexadecimal, after the end, by an unpacker that hashes what it hands on. */
-  readonly digest?: string | undefined
 }
 
 /** Gets each plain piece in order and must not keep it. What it throws ends the unpacking. */

@@ -229,7 +229,7 @@ describe('the thread that inflates', () => {
     digest: createHash('sha256').update(content).digest('hex'),
   }
   const idle = () => {
-    const unpacker = gunzip('sha256', () => {})
+    const unpacker = gunzip(() => {})
     unpacker?.destroy(undefined)
     return unpacker !== undefined
   }
@@ -250,7 +250,7 @@ describe('the thread that inflates', () => {
   })
 
   test('is not waited for: what comes while it is taken is read by node:zlib, as is what is small', async () => {
-    const unpacker = gunzip('sha256', () => {})
+    const unpacker = gunzip(() => {})
     expect(await read()).toEqual(whole)
     unpacker?.destroy(undefined)
     const small = gzipSync('small')
@@ -336,8 +336,8 @@ describe('the thread that inflates', () => {
     vi.stubGlobal('WebAssembly', undefined)
     try {
       const fresh = await import('../../../lib/scan/unpack/gunzip.ts')
-      expect(fresh.gunzip('sha256', () => {})).toBeUndefined()
-      expect(fresh.gunzip('sha256', () => {})).toBeUndefined()
+      expect(fresh.gunzip(() => {})).toBeUndefined()
+      expect(fresh.gunzip(() => {})).toBeUndefined()
     } finally {
       vi.unstubAllGlobals()
     }
@@ -358,7 +358,7 @@ describe('the thread that inflates', () => {
     }))
     try {
       const fresh = await import('../../../lib/scan/unpack/gunzip.ts')
-      const unpacker = fresh.gunzip('sha256', () => {
+      const unpacker = fresh.gunzip(() => {
         if (died) return
         died = true
         void workers[0]!.terminate()
@@ -368,7 +368,7 @@ describe('the thread that inflates', () => {
         await unpacker.end()
       }
       await expect(run()).rejects.toMatchObject({ code: 'internal', message: 'the thread that inflates has ended' })
-      const next = fresh.gunzip('sha256', () => {})!
+      const next = fresh.gunzip(() => {})!
       await next.write([packed])
       await next.end()
       expect(workers).toHaveLength(2)
