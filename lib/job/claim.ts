@@ -34,12 +34,6 @@ export async function claimJob(
     now: clock.now(),
     lease: clock.now() + invocation.remainingMs() + limits.leaseMarginSeconds * 1000,
   })
-  /** What the store fails at is no end of the message. */
-  const failed = (thrown: unknown): LongshoreError => {
-    const error = asLongshoreError(thrown)
-    if (!isOfStore(error)) throw thrown
-    return error
-  }
   const halt = place.execution && (await haltOfParent(place.tenant, place.execution, env, invocation).catch(failed))
   if (halt instanceof LongshoreError) return await park(place, halt, env)
   if (halt) return await endHalted(place, halt, env)
@@ -116,11 +110,14 @@ async function takeOverDead(
     env.store,
     seen,
     transitions.takeOver(seen, { fence: seen.fence, lease: seen.lease ?? 0, attempting: seen.attempting }, by),
-  )
-  if (taken) return taken
-  // As after a claim: a request that was retried after it had been applied finds its own token.
+  ).catch(failed)
+  const failure = taken instanceof LongshoreError ? taken : undefined
+  if (taken && !(taken instanceof LongshoreError)) return taken
+  if (failure?.kind === 'throttled') return await park(seen, failure, env)
+  // As after a claim: whose answer was lost finds its own token.
   const now = await readJob(env.store, seen.tenant, seen.id, env.clock.now())
-  return now?.status === 'running' && now.claim === by.claim ? now : 'acknowledge'
+  if (now?.status === 'running' && now.claim === by.claim) return now
+  return failure ? await park(seen, failure, env) : 'acknowledge'
 }
 
 /**
@@ -134,7 +131,12 @@ async function sendWhenDue(seen: JobRecord, env: Environment): Promise<Verdict> 
   return 'acknowledge'
 }
 
-const isOfStore = ({ code }: LongshoreError): boolean => code === 'store-throttled' || code === 'store-unavailable'
+/** What the store fails at is no end of the message. Throws what is not the store's. */
+function failed(thrown: unknown): LongshoreError {
+  const error = asLongshoreError(thrown)
+  if (error.code !== 'store-throttled' && error.code !== 'store-unavailable') throw thrown
+  return error
+}
 
 /**
  * A store that throttles or is down says nothing about the job: returned, its message would burn a receive each time, until

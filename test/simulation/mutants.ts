@@ -218,8 +218,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a repeated take-over does not know itself',
     'lib/job/claim.ts',
-    "now?.status === 'running' && now.claim === by.claim ? now : 'acknowledge'",
-    "'acknowledge'",
+    "if (now?.status === 'running' && now.claim === by.claim) return now",
+    '',
     3880,
   ),
   mutant(

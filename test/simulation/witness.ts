@@ -356,12 +356,13 @@ export class Witness implements Watch {
     const job = this.jobs.get(id)
     if (!job || isTerminal(job.status)) return verdict
     const last = this.#changed.get(id)
+    const untouched = (last?.at ?? 0) < begunAt
     if (job.status === 'running') {
-      if (instance.holds.get(id) === job.fence) this.fail(`I2 a worker has left the job ${id} it holds`)
+      // Untouched: held for another message of the batch, whose answer was lost and which comes again.
+      if (instance.holds.get(id) === job.fence && !untouched) this.fail(`I2 a worker has left the job ${id} it holds`)
       return verdict
     }
     const soon = (job.dueAt ?? 0) - this.world.now <= 890_000
-    const untouched = (last?.at ?? 0) < begunAt
     if (soon && instance.sent === sentBefore && (last?.by === instance || untouched))
       this.fail(`I2 a worker has dropped the message of the waiting job ${id}`)
     return verdict
