@@ -4,6 +4,7 @@ import { SEVERITIES } from '../glossary.ts'
 import { holdersOfFlaw, holdersOfPackage } from '../scan/images/holders.ts'
 import { DIGEST_PATTERN } from '../scan/images/list.ts'
 import { imageResource, imageSchema } from './images.ts'
+import { answerJson } from './report-answer.ts'
 import { json, problems } from './resources.ts'
 import { type Api, type ApiEnvironment, decodeCursor, encodeCursor, nextLink } from './server.ts'
 
@@ -62,7 +63,7 @@ export function holderRoutes(app: Api, env: ApiEnvironment): void {
         }),
         'A page, by digest',
       ),
-      ...problems(422),
+      ...problems(406, 422),
     },
   })
   app.openapi(packages, async (c) => {
@@ -75,7 +76,8 @@ export function holderRoutes(app: Api, env: ApiEnvironment): void {
     )
     const next = page.next ? encodeCursor(page.next) : null
     const images = page.holders.map(({ image, parts }) => ({ ...imageResource(image), holds: parts }))
-    return c.json({ images, total: page.total, next } as never, 200, linked(c.req.url, next))
+    const headers = linked(c.req.url, next)
+    return answerJson(c, { images, total: page.total, next }, 'this page', ', or for a smaller limit', env, headers)
   })
 
   const vulnerability = createRoute({
@@ -105,7 +107,7 @@ export function holderRoutes(app: Api, env: ApiEnvironment): void {
           .openapi('Vulnerability'),
         'A page, by digest; empty when no image has it',
       ),
-      ...problems(422),
+      ...problems(406, 422),
     },
   })
   app.openapi(vulnerability, async (c) => {
@@ -129,6 +131,6 @@ export function holderRoutes(app: Api, env: ApiEnvironment): void {
       })),
     }))
     const answer = { id, title: first?.title ?? null, url: first?.url ?? null, images, total: page.total, next }
-    return c.json(answer as never, 200, linked(c.req.url, next))
+    return answerJson(c, answer, 'this page', ', or for a smaller limit', env, linked(c.req.url, next))
   })
 }

@@ -6,7 +6,14 @@ import { readReport } from '../report/index.ts'
 import { compareFindings } from '../scan/images/findings.ts'
 import { IMAGE_CURSOR_PATTERN, type KnownImage, listImages, removeImage, requireImage } from '../scan/images/list.ts'
 import { worstOf } from '../scan/images/record.ts'
-import { answerReport, readReportQuery, reportQuery, reportResponse, severitiesOf } from './report-answer.ts'
+import {
+  answerJson,
+  answerReport,
+  readReportQuery,
+  reportQuery,
+  reportResponse,
+  severitiesOf,
+} from './report-answer.ts'
 import { json, problems, summarySchema, time } from './resources.ts'
 import { answerSbom, sbomResponse } from './sboms.ts'
 import { type Api, type ApiEnvironment, badQuery, decodeCursor, encodeCursor, nextLink } from './server.ts'
@@ -153,13 +160,14 @@ export function imageRoutes(app: Api, env: ApiEnvironment): void {
     path: '/v1/images/{digest}',
     summary: 'One image: its newest verdict, its packages and its reports',
     request: { params: digestParam },
-    responses: { 200: json(wholeImageSchema, 'The image'), ...problems(404) },
+    responses: { 200: json(wholeImageSchema, 'The image'), ...problems(404, 406) },
   })
   app.openapi(get, async (c) => {
     const image = await requireImage(env.tenantOf(c.req.raw), c.req.valid('param').digest, env)
     const { packages, gaps } = readReport(await reportAt(image, undefined, env))
     const self = `/v1/images/${image.digest}`
-    return c.json(
+    return answerJson(
+      c,
       {
         ...imageResource(image),
         history: image.history.map(({ revision, at, summary }) => ({
@@ -173,7 +181,9 @@ export function imageRoutes(app: Api, env: ApiEnvironment): void {
           .map(({ name, version, purl, path, layer }) => ({ name, version, purl, path, layer })),
         gaps,
       },
-      200,
+      'this image',
+      '',
+      env,
     )
   })
 
@@ -244,7 +254,7 @@ export function imageRoutes(app: Api, env: ApiEnvironment): void {
           .openapi('ImageDiff'),
         'What differs; without `from` and `to` the newest report and the one before',
       ),
-      ...problems(404, 422),
+      ...problems(404, 406, 422),
     },
   })
   app.openapi(diff, async (c) => {
@@ -255,6 +265,6 @@ export function imageRoutes(app: Api, env: ApiEnvironment): void {
     if (!from || !to) throw badQuery('from', `the image ${image.digest} has one report only; nothing can differ yet`)
     const [before, after] = await Promise.all([reportAt(image, from, env), reportAt(image, to, env)])
     const changes = compareFindings(readReport(before).findings, readReport(after).findings)
-    return c.json({ digest: image.digest, from, to, ...changes } as never, 200)
+    return answerJson(c, { digest: image.digest, from, to, ...changes }, 'this difference', '', env)
   })
 }

@@ -198,7 +198,7 @@ export function jobRoutes(app: Api, env: ApiEnvironment, types: JobTypeSchemas):
     const tenant = env.tenantOf(c.req.raw)
     const job = await requireJob(env.store, tenant, checkedId(c.req.valid('param').id), env.clock.now())
     if (follow !== '1') {
-      const { text, end } = await readLog(env.blobs, job, after)
+      const { text, end } = await readLog(env.blobs, job, after, env.limits.answerBytesMax)
       return c.body(text, 200, { 'content-type': 'text/plain; charset=utf-8', 'x-log-end': String(end) })
     }
     const from = Number(c.req.header('last-event-id') ?? after)
@@ -247,7 +247,7 @@ async function followLog(start: JobRecord, from: number, env: ApiEnvironment): P
   const until = env.clock.now() + env.limits.waitSecondsMax * 500
   let job = start
   for (;;) {
-    const { text, end } = await readLog(env.blobs, job, from)
+    const { text, end, isWhole } = await readLog(env.blobs, job, from, env.limits.answerBytesMax)
     if (text !== '' || isTerminal(job.status) || env.clock.now() >= until) {
       const data = text
         .split('\n')
@@ -255,7 +255,7 @@ async function followLog(start: JobRecord, from: number, env: ApiEnvironment): P
         .map((line) => `data: ${line}\n`)
         .join('')
       const lines = data === '' ? '' : `id: ${end}\n${data}\n`
-      const over = isTerminal(job.status) ? `id: ${end}\nevent: end\ndata: ${job.status}\n\n` : ''
+      const over = isWhole && isTerminal(job.status) ? `id: ${end}\nevent: end\ndata: ${job.status}\n\n` : ''
       return `retry: 1000\n\n${lines}${over}`
     }
     await env.clock.sleep(500)

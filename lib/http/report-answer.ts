@@ -110,3 +110,13 @@ export function answerText(
   if (!zip) return c.body(text, 200, headers) as never
   return c.body(new Uint8Array(gzipSync(text)), 200, { ...headers, 'content-encoding': 'gzip' }) as never
 }
+
+/** As `answerText`, of JSON whose size nobody can tell beforehand. */
+export const answerJson = (
+  c: Context,
+  value: unknown,
+  what: string,
+  hint: string,
+  env: ApiEnvironment,
+  headers: Record<string, string> = {},
+): never => answerText(c, JSON.stringify(value), what, hint, env, { 'content-type': 'application/json', ...headers })

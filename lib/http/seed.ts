@@ -118,8 +118,9 @@ export function seedRoutes(app: Api, env: ApiEnvironment): void {
       if (!ID_PATTERN.test(id)) return c.text('invalid job id', 400)
       const job = await readJob(env.store, env.tenantOf(c.req.raw), id, env.clock.now())
       if (!job || job.type !== type) return c.text('job not found', 404)
-      const { text } = await readLog(env.blobs, job)
-      return c.body(text, 200, {
+      const { text, end, isWhole } = await readLog(env.blobs, job, 0, env.limits.answerBytesMax)
+      const more = isWhole ? '' : `the log goes on at /v1/jobs/${id}/log?after=${end}\n`
+      return c.body(text + more, 200, {
         'content-type': 'application/octet-stream',
         'content-disposition': `attachment; filename=job_${id}.log`,
       })

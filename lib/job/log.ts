@@ -95,12 +95,34 @@ export const acceptedLine = (job: JobRecord): string =>
     `job ${job.id} accepted: ${job.type} ${job.image.registry}/${job.image.repository}${job.image.tag ? `:${job.image.tag}` : ''}@${job.image.digest}`,
   )
 
-/** The whole log from a byte offset on. Grows only at its end while the job runs. */
-export async function readLog(blobs: BlobStore, job: JobRecord, after = 0): Promise<{ text: string; end: number }> {
-  const parts = await blobs.list(logPrefix(job))
-  const contents = await Promise.all(parts.map((part) => blobs.get(part.key)))
-  const head = Buffer.from(acceptedLine(job))
-  const tail = Buffer.from(outcomeLine(job))
-  const whole = Buffer.concat([head, ...contents.filter((content) => content !== undefined), tail])
-  return { text: whole.subarray(Math.min(after, whole.length)).toString('utf8'), end: whole.length }
+/**
+ * The log from a byte offset on, at most `bytesMax` of it, to the end of a line. Grows only at its end while the job runs.
+ * `end`: where to go on; `isWhole`: that is where it ends, so far.
+ */
+export async function readLog(
+  blobs: BlobStore,
+  job: JobRecord,
+  after = 0,
+  bytesMax = Number.POSITIVE_INFINITY,
+): Promise<{ text: string; end: number; isWhole: boolean }> {
+  const read = (bytes: Buffer) => ({ size: bytes.length, get: async () => bytes })
+  const parts = [
+    read(Buffer.from(acceptedLine(job))),
+    ...(await blobs.list(logPrefix(job))).map(({ key, size }) => ({ size, get: () => blobs.get(key) })),
+    read(Buffer.from(outcomeLine(job))),
+  ]
+  const until = after + bytesMax
+  const wanted: Promise<Uint8Array | undefined>[] = []
+  let from = 0
+  let at = 0
+  for (const { size, get } of parts) {
+    if (at + size <= after) from = at + size
+    else if (at < until) wanted.push(get())
+    at += size
+  }
+  const found = Buffer.concat((await Promise.all(wanted)).filter((content) => content !== undefined))
+  const rest = found.subarray(Math.min(Math.max(0, after - from), found.length))
+  const cut = rest.length > bytesMax ? rest.lastIndexOf('\n', bytesMax - 1) + 1 || bytesMax : rest.length
+  const end = Math.min(after, at) + cut
+  return { text: rest.subarray(0, cut).toString('utf8'), end, isWhole: cut === rest.length && at <= until }
 }

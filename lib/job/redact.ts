@@ -1,10 +1,15 @@
 /** What must not stand in a log line. Credentials have a type that does not print; this is the second net. */
 
+const WORDS = '(password|passwd|secret|token|signature|credential|x-amz-[a-z-]+)'
+const VALUE = `[^&\\s"',}]+`
+
 const PATTERNS: [RegExp, string][] = [
   [/\b(authorization|proxy-authorization|cookie|set-cookie)(["']?\s*[:=]\s*["']?)[^\r\n"']+/gi, '$1$2***'],
   [/\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi, '$1 ***'],
   [/(https?:\/\/)[^\s/@]+@/gi, '$1***@'],
-  [/\b(password|passwd|secret|token|signature|credential|x-amz-[a-z-]+)(["']?[=:]\s?["']?)[^&\s"',}]+/gi, '$1$2***'],
+  [new RegExp(`(?<![/._-])\\b${WORDS}(["']?[=:]\\s?["']?)${VALUE}`, 'gi'), '$1$2***'],
+  // As the end of a name: `team/sealed-secret:v1` is an image and its tag, `x-auth-token: abc` is not.
+  [new RegExp(`(?<=[/._-])${WORDS}(["']?=["']?|["']:\\s?["']?|:\\s["']?)${VALUE}`, 'gi'), '$1$2***'],
 ]
 
 /** Also what turns the direction of writing: a line must not look like another. */

@@ -11,7 +11,7 @@ import { Connection, type ConnectionOptions } from './connection.ts'
 import { within } from './deadline.ts'
 import { isDigest, matches } from './digest.ts'
 import { bareType, MANIFEST_ACCEPT, parseManifest, tooLarge } from './manifest.ts'
-import { pullScope, pushScope } from './scope.ts'
+import { lookScope, pullScope, pushScope } from './scope.ts'
 import { listPage } from './tags.ts'
 import type { CallOptions, Descriptor, Manifest, Registry, RegistryClient, RequestCounts } from './types.ts'
 import { mountBlob, uploadBlob } from './uploads.ts'
@@ -45,7 +45,7 @@ export class Client implements RegistryClient {
         {
           method: 'HEAD',
           target: manifestPath(repository, reference),
-          scopes: [pullScope(repository)],
+          scopes: [lookScope(repository, options)],
           headers: { accept: MANIFEST_ACCEPT },
           expect: [200, 404, 405, 400],
           what: `the digest of ${what}`,
@@ -82,7 +82,7 @@ export class Client implements RegistryClient {
         {
           method: 'GET',
           target: manifestPath(repository, reference),
-          scopes: [pullScope(repository)],
+          scopes: [lookScope(repository, options)],
           headers: { accept: MANIFEST_ACCEPT },
           expect: [200, 404],
           what: `the manifest ${what}`,
@@ -162,7 +162,7 @@ export class Client implements RegistryClient {
         {
           method: 'HEAD',
           target: blobPath(repository, descriptor.digest),
-          scopes: [pullScope(repository)],
+          scopes: [lookScope(repository, options)],
           expect: [200, 404],
           what: `the blob ${what}`,
         },

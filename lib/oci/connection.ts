@@ -169,8 +169,7 @@ export class Connection {
     let doubtful: FollowedAnswer | undefined
     try {
       const answer = await this.#send(request, first, authorization, options)
-      // "Client sent an HTTP request to an HTTPS server": what Go and nginx say on a TLS port.
-      if (first === 'http' && answer.status === 400 && !answer.headers['docker-distribution-api-version']) {
+      if (first === 'http' && this.#speaksTls(answer)) {
         doubtful = answer
       } else {
         this.#schemes = [first]
@@ -194,6 +193,12 @@ export class Connection {
       this.#schemes = [first]
       return doubtful
     }
+  }
+
+  /** What was asked for by http: "Client sent an HTTP request to an HTTPS server" (Go, nginx), or the way to https (Harbor). */
+  #speaksTls({ status, headers, redirected, url }: FollowedAnswer): boolean {
+    if (redirected) return url.protocol === 'https:' && url.host === this.host
+    return status === 400 && !headers['docker-distribution-api-version']
   }
 
   async #send(

@@ -40,7 +40,8 @@ const bytesOf = (data: string | ArrayBuffer | ArrayBufferView): Uint8Array =>
 
 /**
  * A basic login for the ECR host, valid for 12 hours. AWS_ENDPOINT_URL_ECR replaces the service's address, as it does for
- * the SDK. Throws `registry-unauthorized` when the role may not.
+ * the SDK. Throws `registry-unauthorized` when the role may not, `registry-throttled`, or what is worth another
+ * try (`registry-unavailable`, `registry-timeout`, ...).
  */
 export async function ecrToken(host: string, variables: Variables, limits: Limits): Promise<BasicCredentials> {
   if (!ECR_HOST.test(host)) throw new LongshoreError('registry-unauthorized', `${host} is not an ECR host`)
@@ -66,10 +67,12 @@ export async function ecrToken(host: string, variables: Variables, limits: Limit
     })
     const answer = await http.send({ method: 'POST', url, headers, body: Buffer.from(body) })
     const text = (await readBody(answer.body, ANSWER_BYTES_MAX, 'the answer of ECR')).toString('utf8')
-    if (answer.status !== 200) throw new Error(`ECR answered ${answer.status}`)
+    if (answer.status !== 200) throw refused(host, answer.status, text)
     const [username, password] = tokenOf(text)
     return { type: 'basic', username, password: new Secret(password) }
   } catch (cause) {
+    // No answer, or not now: it says nothing about the role.
+    if (cause instanceof LongshoreError && cause.kind !== 'permanent') throw cause
     throw new LongshoreError(
       'registry-unauthorized',
       `No login for ${host}: the function's role needs ecr:GetAuthorizationToken in ${region}`,
@@ -78,6 +81,15 @@ export async function ecrToken(host: string, variables: Variables, limits: Limit
   } finally {
     http.close()
   }
+}
+
+/** Errors that the service asks to repeat (docs.aws.amazon.com, "Common errors" and "Throttling" of Amazon ECR). */
+function refused(host: string, status: number, text: string): Error {
+  if (status === 429 || /Throttling|TooManyRequests|RequestLimitExceeded/.test(text))
+    return new LongshoreError('registry-throttled', `ECR limits logins (${status}) and gave none for ${host}`)
+  if (status >= 500)
+    return new LongshoreError('registry-unavailable', `ECR answered ${status} when asked for a login for ${host}`)
+  return new Error(`ECR answered ${status}`)
 }
 
 function signer(region: string, variables: Variables): SignatureV4 {

@@ -15,7 +15,7 @@ import type { Credentials, Registry } from './types.ts'
 
 /** No sentence of these repeats a value: what is misspelt here may be a password. */
 const CREDENTIALS_FORMS =
-  'credentials are {"username": ..., "password": ...}, {"secret": "a name or an ARN"} or {"type": "ecr"}, with nothing else in them'
+  'credentials are an object with username and password, or with secret (a name or an ARN), or with type "ecr", and with nothing else'
 const text = (name: string, max: number) => {
   const error = `the ${name} is a text of 1 to ${max} characters`
   return z.string(error).min(1, error).max(max, error)
@@ -25,10 +25,12 @@ const credentialsSchema = z.union(
   [
     z.strictObject({ username: text('username', 256), password: text('password', 16_384) }),
     z.strictObject({
-      secret: text('secret', 256).regex(
-        /^[A-Za-z0-9/_+=.@:-]+$/,
-        'the secret is named by its name or ARN: letters, digits and / _ + = . @ : -',
-      ),
+      secret: text('secret', 256)
+        .regex(/^[A-Za-z0-9/_+=.@:-]+$/, 'the secret is named by its name or ARN: letters, digits and / _ + = . @ : -')
+        .refine(
+          (name) => !isOfTheApi(name),
+          'names under registries/ are passwords that were given to the API, each for its own host; name another secret',
+        ),
     }),
     z.strictObject({ type: z.literal('ecr') }),
   ],
@@ -78,6 +80,9 @@ export interface RegistryObjects {
    */
   find(tenant: string, host: string, seeBudget?: (item: Item | undefined) => void): Promise<Registry | undefined>
 }
+
+/** By its name, or by an ARN of it. */
+const isOfTheApi = (secret: string): boolean => /^(arn:.*:secret:longshore\/[^/]+\/)?registries\//i.test(secret)
 
 const registryKey = (tenant: string, host: string) => ({ pk: `R#${tenant}`, sk: host })
 const secretName = (tenant: string, host: string): string =>
@@ -141,8 +146,13 @@ export function registryObjects(ports: {
   }
   return {
     async list(tenant) {
-      const page = await store.query({ pk: `R#${tenant}`, limit: 1_000 })
-      const own = page.items.map(objectOfItem).filter(({ host }) => !fixed.has(host))
+      const items: Item[] = []
+      const query = { pk: `R#${tenant}`, limit: 1_000 }
+      for (let page = await store.query(query); ; page = await store.query({ ...query, cursor: page.cursor })) {
+        items.push(...page.items)
+        if (page.cursor === undefined) break
+      }
+      const own = items.map(objectOfItem).filter(({ host }) => !fixed.has(host))
       return [...[...fixed.values()].map((input) => shown(input, 'environment')), ...own].sort((a, b) =>
         a.host < b.host ? -1 : 1,
       )
@@ -164,7 +174,6 @@ export function registryObjects(ports: {
           'conflict',
           `registry ${host} is set by LONGSHORE_REGISTRIES and cannot be changed here`,
         )
-      const before = await stored(tenant, host)
       if (credentials && 'password' in credentials)
         await secrets.put(
           secretName(tenant, host),
@@ -176,8 +185,8 @@ export function registryObjects(ports: {
         ...registryKey(tenant, host),
         v: 1,
       } as Item)
-      // A password that nothing points to any more does not stay behind.
-      if (hasOwnSecret(before) && !hasOwnSecret(object)) await secrets.delete(secretName(tenant, host))
+      // A password that nothing points to any more does not stay behind, also of a request that was cut here.
+      if (!hasOwnSecret(object)) await secrets.delete(secretName(tenant, host))
       return object
     },
     async remove(tenant, host) {
@@ -187,8 +196,9 @@ export function registryObjects(ports: {
           'conflict',
           `registry ${object.host} is set by LONGSHORE_REGISTRIES and cannot be removed here`,
         )
-      await store.delete(registryKey(tenant, object.host))
+      // In this order: as long as the object is there, whoever was cut here can ask again.
       if (hasOwnSecret(object)) await secrets.delete(secretName(tenant, object.host))
+      await store.delete(registryKey(tenant, object.host))
     },
     async find(tenant, host, seeBudget = () => {}) {
       const input = fixed.get(host)
@@ -207,6 +217,12 @@ export function registryObjects(ports: {
       if (!place) return registry
       if ('type' in place) return { ...registry, credentials: place }
       const name = 'secret' in place ? place.secret : secretName(tenant, host)
+      // Of a time when that was not refused.
+      if ('secret' in place && isOfTheApi(name))
+        throw new LongshoreError(
+          'registry-unauthorized',
+          `registry ${host} names the password of another one ("${name}"); PUT /v1/registries/{host} with its own`,
+        )
       return { ...registry, credentials: await secretCredentials(name, host) }
     },
   }

@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream'
 import { LongshoreError } from '../errors.ts'
 import { sha256 } from './digest.ts'
-import { fallbackIndex, fallbackTag, listReferrers } from './referrers.ts'
+import { fallbackTag, isSubject, listReferrers, underFallbackTag } from './referrers.ts'
 import { type CallOptions, type Descriptor, type Manifest, MEDIA_TYPES, type RegistryClient } from './types.ts'
 
 /** OCI image specification, "Guidance for an Empty Descriptor". */
@@ -26,7 +26,8 @@ export interface Artifact {
 /**
  * Returns the digest of the artifact's manifest, and whether it had to be pushed.
  *
- * @throws LongshoreError those of uploads; `manifest-rejected` also when the tag of the referrers is taken by something else
+ * @throws LongshoreError those of uploads; `manifest-rejected` also when the tag of the referrers is taken by something else, or
+ * cannot be set
  */
 export async function pushReferrer(
   client: RegistryClient,
@@ -98,7 +99,14 @@ async function list(
   const { mediaType, digest, size } = manifest
   const descriptor = { mediaType, digest, size, artifactType, ...(annotations ? { annotations } : {}) }
   for (let n = 0; n <= WRITES_MAX; n++) {
-    const index = await fallbackIndex(client, repository, subject.digest, options)
+    const found = await underFallbackTag(client, repository, subject.digest, options)
+    const isOfSubject = found !== undefined && isSubject(found, subject.digest)
+    if (isOfSubject && n > 0)
+      throw new LongshoreError(
+        'manifest-rejected',
+        `${client.host}/${repository}:${tag} still is ${subject.digest} itself after a list was put there: this registry has no referrers API and reads that tag as a digest, so ${digest} is stored but cannot be listed`,
+      )
+    const index = isOfSubject ? undefined : found
     if (index && !index.manifests)
       throw new LongshoreError(
         'manifest-rejected',

@@ -5,9 +5,10 @@
 import { LongshoreError } from '../errors.ts'
 import { discard, readBody } from '../net/body.ts'
 import { connectionOf } from './client.ts'
+import { matches } from './digest.ts'
 import { parseManifest } from './manifest.ts'
 import { pullScope } from './scope.ts'
-import type { CallOptions, Descriptor, RegistryClient } from './types.ts'
+import type { CallOptions, Descriptor, Manifest, RegistryClient } from './types.ts'
 
 /** "Referrers Tag Schema": the algorithm to 32 characters, the rest to 64. */
 export const fallbackTag = (digest: string): string => {
@@ -95,13 +96,19 @@ async function byTag(
   digest: string,
   options: CallOptions,
 ): Promise<Descriptor[]> {
-  const index = await fallbackIndex(client, repository, digest, options)
+  const found = await underFallbackTag(client, repository, digest, options)
+  const index = found && isSubject(found, digest) ? undefined : found
   // Cosign puts signatures under tags that look alike; what is no index lists nothing.
   return index?.manifests ?? []
 }
 
 /** What stands under the tag of the referrers; undefined when there is none. */
-export async function fallbackIndex(client: RegistryClient, repository: string, digest: string, options: CallOptions) {
+export async function underFallbackTag(
+  client: RegistryClient,
+  repository: string,
+  digest: string,
+  options: CallOptions,
+) {
   try {
     return await client.manifest(repository, fallbackTag(digest), options)
   } catch (error) {
@@ -109,3 +116,9 @@ export async function fallbackIndex(client: RegistryClient, repository: string, 
     throw error
   }
 }
+
+/**
+ * Whether what stands under the tag is the very image that it should list the referrers of: registry.gitlab.com reads the tag
+ * as the digest it is made of (oras-go#1396). Then there is no list.
+ */
+export const isSubject = (found: Manifest, digest: string): boolean => matches(found.bytes, digest)

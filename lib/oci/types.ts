@@ -76,6 +76,11 @@ export interface CallOptions {
   timeoutMs?: number
   /** Counted here as well: the caller's own share of a client that others use too. */
   counts?: RequestCounts
+  /**
+   * A look at where something will be written: asks for the right to write at once. Some registries (Quay) make a repository
+   * when that is asked for, and until then there is nothing that may be read.
+   */
+  forPush?: boolean
 }
 
 /** What a client counts, per client instance. */

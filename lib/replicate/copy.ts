@@ -77,7 +77,7 @@ async function copyBlob(
     const mounted = await at('target', target.client.mount(target.repository, blob, source.repository, writing))
     if (mounted) return 'mounted'
   }
-  if (await at('target', target.client.hasBlob(target.repository, blob, writing))) {
+  if (await at('target', target.client.hasBlob(target.repository, blob, { ...writing, forPush: true }))) {
     await sending.uploads.giveUp(blob.digest)
     return 'present'
   }

@@ -132,7 +132,7 @@ export async function confirmTag(
 
 /** What the tag names at the target. */
 export async function digestOf({ target, tag, context }: TargetTag): Promise<string | undefined> {
-  const writing = { signal: context.signal, counts: target.counts }
+  const writing = { signal: context.signal, counts: target.counts, forPush: true }
   return (await at('target', target.client.resolve(target.repository, tag, writing)))?.digest
 }
 
@@ -152,7 +152,7 @@ const outsider = (tag: TargetTag, stored: string | undefined, digest: string): L
 /** A manifest that the target took once: all it names was there then. */
 async function manifestAt({ target, context }: TargetTag, digest: string): Promise<Manifest | undefined> {
   try {
-    const reading = { signal: context.signal, counts: target.counts }
+    const reading = { signal: context.signal, counts: target.counts, forPush: true }
     return await at('target', target.client.manifest(target.repository, digest, reading))
   } catch (error) {
     if (error instanceof LongshoreError && error.code === 'source-gone') return undefined

@@ -3,8 +3,8 @@ import { image } from '../../lib/local/demo/build.ts'
 import { cycloneDxProblems } from '../report/schemas.ts'
 import { apiWorld, appImage, expectProblem, nodeLayer } from './world.ts'
 
-async function scannedWorld() {
-  const world = await apiWorld()
+async function scannedWorld(options: Parameters<typeof apiWorld>[0] = {}) {
+  const world = await apiWorld(options)
   const first = await world.publishAdvisories()
   const scan = async (version: string, repository = 'team/app', tag = '1.0') => {
     await world.push(appImage(version), tag, repository)
@@ -51,6 +51,20 @@ describe('an image that was scanned', () => {
     expect(await cycloneDxProblems(sbom.text)).toBeNull()
     expect(sbom.json.components.map((one: { name: string }) => one.name)).toContain('left')
     expect(sbom.json.vulnerabilities).toBeUndefined()
+  })
+
+  test('is not answered plain when it is larger than an answer may be, and packed it is', async () => {
+    const { world, first, scan } = await scannedWorld({ limits: { answerBytesMax: 1_024 } })
+    const digest = await scan('1.0.0')
+    await world.publishAdvisories('1.0.0')
+    await scan('1.0.0')
+    const paths = ['', `/diff?from=${first.revision}`].map((rest) => `/v1/images/${digest}${rest}`)
+    for (const path of [...paths, '/v1/packages?name=left', '/v1/vulnerabilities/CVE-2024-0001']) {
+      const plain = await world.get(path)
+      expect(Buffer.byteLength(plain.text)).toBeLessThanOrEqual(1_024)
+      if (plain.status !== 200) expectProblem(plain, 406, 'answer-too-large')
+    }
+    expectProblem(await world.get(paths[0] ?? ''), 406, 'answer-too-large')
   })
 
   test('tells what is new, gone and changed between two revisions', async () => {

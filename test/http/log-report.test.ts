@@ -3,8 +3,8 @@ import { apiWorld, appImage, expectProblem } from './world.ts'
 
 const UNKNOWN = '01JD9W3Q4V5X6Y7Z8A9B0C1D2E'
 
-async function scanned() {
-  const world = await apiWorld()
+async function scanned(options: Parameters<typeof apiWorld>[0] = {}) {
+  const world = await apiWorld(options)
   await world.publishAdvisories()
   await world.push(appImage())
   const id = await world.submit(`${world.source.host}/team/app:1.0`)
@@ -76,6 +76,41 @@ describe('the log', () => {
 
     const third = await world.get(`${path}/log?follow=1`, { 'last-event-id': end?.id ?? '' })
     expect(eventsOf(third.text)).toEqual([{ retry: '1000' }, { ...end }])
+  })
+
+  test('larger than an answer may be comes in several, each to the end of a line', async () => {
+    const { world, path } = await scanned({ limits: { answerBytesMax: 1_024 } })
+    const note = (n: number) => `2026-11-22T12:00:01.000Z INFO  line ${n}, which is not short: ${'ä'.repeat(40 + n)}\n`
+    const [part = '', ...parts] = [0, 1, 2, 3, 4].map((k) => [0, 1, 2, 3].map((n) => note(4 * k + n)).join(''))
+    const id = path.split('/').at(-1)
+    for (const [k, text] of [part, ...parts].entries())
+      await world.env.blobs.put(`logs/main/${id}/000001-00000${k}.log`, text)
+    await world.post(`${path}/stop`)
+
+    let whole = ''
+    let answers = 0
+    for (let end = '0'; ; answers++) {
+      const { text, headers } = await world.get(`${path}/log?after=${end}`)
+      if (text === '') break
+      expect(Buffer.byteLength(text)).toBeLessThanOrEqual(1_024)
+      expect(text.endsWith('\n')).toBe(true)
+      whole += text
+      end = headers.get('x-log-end') ?? ''
+    }
+    expect(answers).toBeGreaterThan(3)
+    expect(whole).toContain(part + parts.join(''))
+    expect(whole.trimEnd().split('\n').at(-1)).toMatch(/job stopped/)
+
+    let followed = ''
+    for (let last = '0'; ; ) {
+      const [, ...events] = eventsOf((await world.get(`${path}/log?follow=1`, { 'last-event-id': last })).text)
+      for (const { event, data } of events) if (event === undefined) followed += `${data}\n`
+      last = events.at(-1)?.id ?? ''
+      if (events.some(({ event }) => event === 'end')) break
+    }
+    expect(followed).toBe(whole)
+    const seed = (await world.get(`/api/jobs/scan/${id}/log`)).text
+    expect(seed).toMatch(/the log goes on at \S+\?after=\d+\n$/)
   })
 
   test('is waited for while nothing comes, and the answer ends by itself', async () => {

@@ -41,6 +41,25 @@ describe('/v1/registries', () => {
     expectProblem(await world.call('DELETE', path), 404, 'registry-not-found')
   })
 
+  test('sends no password to another host that names it, also when it was stored before that was refused', async () => {
+    const credentials = { username: 'robot', password: PASSWORD }
+    const world = await apiWorld({ allowed: false })
+    await world.call('PUT', '/v1/registries/good.example', { credentials })
+    const { host } = world.source
+    await world.env.store.put({
+      pk: 'R#main',
+      sk: host,
+      v: 1,
+      host,
+      ...open,
+      credentials: { secret: 'registries/main/good.example' },
+      source: 'api',
+    })
+    const outcome = (await world.post(`/v1/registries/${host}/test`)).json
+    expect(outcome).toMatchObject({ ok: false, error: { code: 'registry-unauthorized' } })
+    expect(world.source.requests).toEqual([])
+  })
+
   test('names every host of Docker Hub alike', async () => {
     const world = await apiWorld()
     await world.call('PUT', '/v1/registries/docker.io', { credentials: { username: 'u', password: 'p' } })
@@ -97,6 +116,18 @@ describe('/v1/registries', () => {
     ['a password as a number', 'a.example', { credentials: { username: 'u', password: 4711 } }, '/credentials'],
     ['a password and more', 'a.example', { credentials: { username: 'u', password: PASSWORD, x: 1 } }, '/credentials'],
     ['a secret with a blank', 'a.example', { credentials: { secret: `${PASSWORD} x` } }, '/credentials'],
+    ["another host's password", 'a.example', { credentials: { secret: 'registries/main/b.example' } }, '/credentials'],
+    [
+      "another host's password by its ARN",
+      'a.example',
+      {
+        credentials: {
+          secret:
+            'arn:aws:secretsmanager:eu-west-1:123456789012:secret:longshore/prod/registries/main/b.example-AbCdEf',
+        },
+      },
+      '/credentials',
+    ],
     ['an unknown login', 'a.example', { credentials: { type: 'gcr', token: PASSWORD } }, '/credentials'],
     ['a list', 'a.example', [PASSWORD], ''],
     ['a text', 'a.example', JSON.stringify(PASSWORD), ''],

@@ -6,6 +6,8 @@ export interface Departures {
   /** ECR: 201 to a PATCH, `Range` of the first chunk for ever, 404 to a status, 416 with the true offset. */
   ecr?: boolean
   chunkBytesMin?: number
+  /** zot before mid 2025 (regclient#961): the `Range` after a chunk is that of the chunk. */
+  tellsChunksOnly?: boolean
   /** docker-registry 2.8.2: where a chunk says it belongs does not matter. */
   ignoresContentRange?: boolean
   /** The blob is read whole whatever `Range` asks. */
@@ -40,7 +42,7 @@ export class ChunkRegistry {
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { ecr, chunkBytesMin = 0, ignoresContentRange, locationAfterPatch } = this.#departures
+    const { ecr, chunkBytesMin = 0, tellsChunksOnly, ignoresContentRange, locationAfterPatch } = this.#departures
     const url = new URL(request.url ?? '', this.server.url)
     const end = (status: number, headers: Record<string, string | number> = {}, body?: string | Buffer) =>
       response.writeHead(status, { 'content-length': body?.length ?? 0, ...headers }).end(body)
@@ -82,7 +84,7 @@ export class ChunkRegistry {
       if (body.length < chunkBytesMin) return void refuse(416, 'SIZE_INVALID', 'the chunk is too small')
       this.sessions.set(id, whole)
       this.#firstChunk ||= whole.length
-      const told = range(ecr ? this.#firstChunk : whole.length)
+      const told = range(ecr ? this.#firstChunk : tellsChunksOnly ? body.length : whole.length)
       return void end(ecr ? 201 : 202, { ...told, location: locationAfterPatch?.(location) ?? location })
     }
     this.sessions.delete(id)

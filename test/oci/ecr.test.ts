@@ -75,6 +75,24 @@ test.each([
   })
 })
 
+test.each([
+  [500, '{"__type":"ServerException"}', 'registry-unavailable'],
+  [503, 'down', 'registry-unavailable'],
+  [400, '{"__type":"ThrottlingException","message":"Rate exceeded"}', 'registry-throttled'],
+  [429, '', 'registry-throttled'],
+])('an answer of %i %s says nothing about the role: %s, and it is asked again', async (status, body, code) => {
+  const { seen: _, ...endpoint } = await service({ status, body })
+  const login = ecrToken(HOST, { ...KEYS, ...endpoint }, defaultLimits)
+  await expect(login).rejects.toMatchObject({ code })
+})
+
+test('a service that cannot be reached is not taken for a missing right', async () => {
+  const { seen: _, ...endpoint } = await service({ status: 200, body: '{}' })
+  close()
+  const login = ecrToken(HOST, { ...KEYS, ...endpoint }, defaultLimits)
+  await expect(login).rejects.toMatchObject({ kind: 'transient' })
+})
+
 test('without credentials in the environment, or for another host, nothing is sent', async () => {
   const { seen, ...endpoint } = await service({ status: 200, body: '{}' })
   await expect(ecrToken(HOST, endpoint, defaultLimits)).rejects.toMatchObject({ code: 'registry-unauthorized' })

@@ -2,9 +2,10 @@ import { Readable } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { image, layer } from '../../lib/local/demo/build.ts'
 import { type RegistryOptions, startRegistry } from '../../lib/local/registry/server.ts'
+import { sha256 } from '../../lib/oci/digest.ts'
 import { pushReferrer } from '../../lib/oci/push-referrer.ts'
 import { fallbackTag, listReferrers } from '../../lib/oci/referrers.ts'
-import { type Descriptor, MEDIA_TYPES } from '../../lib/oci/types.ts'
+import { type Descriptor, type Manifest, MEDIA_TYPES } from '../../lib/oci/types.ts'
 import { Secret } from '../../lib/secrets/port.ts'
 import { clientOf, failure, serve } from './server.ts'
 
@@ -112,11 +113,54 @@ describe('without a referrers API', () => {
 
   test('a tag that is no index is left alone: nothing is listed, and a push says so', async () => {
     const { client, pushed, listed, tag } = await world({ referrers: false })
-    await client.putManifest('team/app', tag, await client.manifest('team/app', '1'))
+    const { digest: signature } = await pushed('a signature')
+    await client.putManifest('team/app', tag, await client.manifest('team/app', signature))
     expect(await listed(SBOM)).toEqual([])
     expect((await failure(pushed('x'))).code).toBe('manifest-rejected')
     expect((await client.manifest('team/app', tag)).config).toBeDefined()
   })
+})
+
+describe('where the tag is read as the digest it is made of (registry.gitlab.com, oras-go#1396)', () => {
+  async function gitlab() {
+    let shown: Manifest | undefined
+    const asked = ({ method, path }: { method: string; path: string }) =>
+      method === 'GET' && path.includes('/manifests/sha256-') && shown
+        ? { status: 200, headers: { 'content-type': shown.mediaType }, body: Buffer.from(shown.bytes).toString() }
+        : undefined
+    const { registry, client, subject } = await world({ referrers: false, hooks: asked })
+    const pushedTo = (about: Manifest) => {
+      shown = about
+      return pushReferrer(client, 'team/app', { subject: about, artifactType: SBOM, content: Buffer.from('x') })
+    }
+    const writes = () => registry.requests.filter(({ method, path }) => method === 'PUT' && path.includes('/sha256-'))
+    const image = await client.manifest('team/app', subject.digest)
+    const bytes = Buffer.from(
+      JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [subject] }),
+    )
+    const index = { digest: sha256(bytes), mediaType: MEDIA_TYPES.ociIndex, size: bytes.length, bytes }
+    await client.putManifest('team/app', '2', index)
+    return { subjects: { image, index }, pushedTo, writes }
+  }
+
+  test.each(['image', 'index'] as const)(
+    'an artifact about an %s cannot be listed, and one sentence says so',
+    async (kind) => {
+      const { subjects, pushedTo, writes } = await gitlab()
+      const error = await failure(pushedTo(subjects[kind]))
+      expect(error).toMatchObject({ code: 'manifest-rejected', retryable: false })
+      expect(error.message).toContain(`still is ${subjects[kind].digest} itself`)
+      expect(writes()).toHaveLength(1)
+    },
+  )
+})
+
+test('a tag of referrers that names the image itself lists nothing, and is taken for the list', async () => {
+  const { client, pushed, listed, tag } = await world({ referrers: false })
+  await client.putManifest('team/app', tag, await client.manifest('team/app', '1'))
+  expect(await listed(SBOM)).toEqual([])
+  const { digest } = await pushed('x')
+  expect(digests(await listed(SBOM))).toEqual([digest])
 })
 
 test('with credentials the right to push is asked for', async () => {
@@ -152,6 +196,16 @@ describe('a list of referrers', () => {
     expect(server.seen.map(({ path }) => path)).toEqual(
       ['', '?page=1', '?page=2'].map((query) => `/v2/a/referrers/${subject}${query}`),
     )
+  })
+
+  test('is not the index that the list is asked about', async () => {
+    const about = index(entry(1))
+    const server = await serve((request, response) => {
+      const isList = request.url?.includes('/referrers/')
+      response.writeHead(isList ? 404 : 200, { 'content-type': MEDIA_TYPES.ociIndex }).end(isList ? '' : about)
+    })
+    expect(await listReferrers(clientOf(server.host), 'a', sha256(Buffer.from(about)), [SBOM])).toEqual([])
+    expect(server.seen).toHaveLength(2)
   })
 
   test('that goes in circles or is no index is an error, not an empty list', async () => {

@@ -154,6 +154,45 @@ describe('an upload in chunks', () => {
     expect(target.methods).toBe('HEAD POST PATCH PATCH PATCH PUT GET HEAD')
   })
 
+  test('of which all bytes are kept but the closing failed is closed again, and no byte is sent twice', async () => {
+    const source = await sourceWith()
+    let failed = false
+    const target = await chunkRegistry({
+      before: (request, response, registry) => {
+        if (request.method !== 'PUT' || failed) return false
+        failed = true
+        void read(request).then((rest) => {
+          registry.sessions.set('s1', Buffer.concat([registry.sessions.get('s1')!, rest]))
+          response.writeHead(503, { 'content-length': 0 }).end()
+        })
+        return true
+      },
+    })
+    expect((await send(source, target)).outcome).toBe('closed')
+    expect(target.blobs.get(blob.digest)?.equals(content)).toBe(true)
+    expect(target.methods).toBe('HEAD POST PATCH PATCH PATCH PUT GET PUT')
+    // Without the rest, which the closing that failed had brought.
+    expect(target.received).toBe(900_000)
+  })
+
+  test('whose worker died while it closed is closed by the next one', async () => {
+    const [source, target] = [await sourceWith(), await chunkRegistry()]
+    const { last } = await send(source, target, { chunks: 3 })
+    target.sessions.set('s1', content)
+    expect((await send(source, target, { from: last })).outcome).toBe('closed')
+    expect(target.methods).toBe('HEAD POST PATCH PATCH PATCH HEAD GET PUT')
+    expect(target.received).toBe(900_000)
+  })
+
+  test('goes on where a registry tells the Range of a chunk alone, once its status agrees', async () => {
+    const [source, target] = [await sourceWith(), await chunkRegistry({ tellsChunksOnly: true })]
+    const { outcome, last } = await send(source, target)
+    expect(outcome).toBe('closed')
+    expect(last.restarts).toBe(0)
+    expect(target.methods).toBe('HEAD POST PATCH PATCH GET PATCH GET PUT')
+    expect(target.received).toBe(content.length)
+  })
+
   test('to ECR believes the offset of its error message, not its Range and not its status', async () => {
     const quirks = uploadQuirks('123456789012.dkr.ecr.eu-west-1.amazonaws.com')
     expect(quirks).toMatchObject({ chunkBytesMin: 5_242_880, chunkBytesMax: 10_485_760, isStatusStale: true })

@@ -132,8 +132,10 @@ const descriptorsOf = (d: ManifestDocument) => [
 /** Digests the manifest needs and the repository lacks. A `subject` may come later (distribution specification). */
 async function missingOf(call: Call, document: ManifestDocument): Promise<string[]> {
   const missing = []
+  // A build cache is an index of blobs, which registries take.
   for (const d of document.manifests ?? [])
-    if (call.store.resolve(call.repository, d.digest) === undefined) missing.push(d.digest)
+    if (call.store.resolve(call.repository, d.digest) === undefined && !call.store.hasBlob(call.repository, d.digest))
+      missing.push(d.digest)
   // Layers with urls ("foreign") are fetched elsewhere.
   for (const d of [...(document.config ? [document.config] : []), ...(document.layers ?? [])])
     if (!d.urls?.length && !call.store.hasBlob(call.repository, d.digest)) missing.push(d.digest)
