@@ -4,7 +4,7 @@ import type { AdvisoryMatch, Comparison, OsvEvent } from '../advisories/index.ts
 import { type Comparator, compareSemver } from './versions/index.ts'
 
 export interface Affected {
-  /** The version that ends the range the installed one is in; absent when the record knows none. */
+  /** The lowest version at which the record's ranges let go of the installed one; absent when it knows none. */
   fixedVersion?: string
 }
 
@@ -59,6 +59,27 @@ function inRange(events: readonly OsvEvent[], version: string, compare: Comparat
  * fixed only by the highest of their fixes.
  */
 export function affectedBy(match: AdvisoryMatch, version: string, compare: Comparator): Affected | undefined {
+  const found = hit(match, version, compare)
+  if (!found) return undefined
+  const fixedVersion = lettingGo(match, found.fixedVersion, compare)
+  return fixedVersion === undefined ? {} : { fixedVersion }
+}
+
+/** A fix where another range of the record begins (`[2.4,2.5) [2.5,2.6)`, as FriendsOfPHP writes) is none: the next one is asked. */
+function lettingGo(match: AdvisoryMatch, fix: string | undefined, compare: Comparator): string | undefined {
+  let fixedVersion = fix
+  for (let left = eventsOf(match); fixedVersion !== undefined; left--) {
+    const still = hit(match, fixedVersion, compare)
+    if (!still) return fixedVersion
+    // Each round is a later fix of the record; what goes round contradicts itself.
+    fixedVersion = left > 0 ? still.fixedVersion : undefined
+  }
+  return undefined
+}
+
+const eventsOf = ({ ranges }: AdvisoryMatch): number => ranges.reduce((sum, { events }) => sum + events.length, 0)
+
+function hit(match: AdvisoryMatch, version: string, compare: Comparator): Affected | undefined {
   const found = byRanges(match, version, compare)
   if (!found || !match.safe) return found
   if (match.safe.some((comparisons) => comparisons.every((one) => holds(one, version, compare)))) return undefined

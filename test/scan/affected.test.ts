@@ -42,7 +42,7 @@ describe('a version is affected', () => {
     // Events in any order.
     ['f2.1.0 i2.0.0 f1.0.0 i0', { '0.5.0': '1.0.0', '1.5.0': 'not affected', '2.0.5': '2.1.0' }],
     // What is fixed comes back in the same version.
-    ['i2.0.0 f3.0.0 i0 f2.0.0', { '1.0.0': '2.0.0', '2.0.0': '3.0.0', '2.5.0': '3.0.0', '3.0.0': 'not affected' }],
+    ['i2.0.0 f3.0.0 i0 f2.0.0', { '1.0.0': '3.0.0', '2.0.0': '3.0.0', '2.5.0': '3.0.0', '3.0.0': 'not affected' }],
     // A range of nothing.
     ['i2.0.0 f2.0.0', { '1.0.0': 'not affected', '2.0.0': 'not affected', '3.0.0': 'not affected' }],
     ['i0 f0', { '0.0.0': 'not affected', '1.0.0': 'not affected' }],
@@ -54,8 +54,16 @@ describe('a version is affected', () => {
     ['i1.0.0 m2.0.0 m4.0.0', { '3.0.0': 'no fix', '4.0.0': 'not affected' }],
     [
       'i1.0.0 f1.2.0 | i1.1.0 f1.4.0',
-      { '1.0.5': '1.2.0', '1.1.5': '1.4.0', '1.3.0': '1.4.0', '1.4.0': 'not affected' },
+      { '1.0.5': '1.4.0', '1.1.5': '1.4.0', '1.3.0': '1.4.0', '1.4.0': 'not affected' },
     ],
+    // A fix where the next range begins is none.
+    [
+      'i2.4.0 f2.5.0 | i2.5.0 f2.6.0 | i2.6.0 f2.6.12',
+      { '2.4.0': '2.6.12', '2.5.0': '2.6.12', '2.6.12': 'not affected' },
+    ],
+    ['i0 f1.0.0 | i1.0.0 l1.5.0', { '0.5.0': 'no fix', '1.2.0': 'no fix', '1.5.1': 'not affected' }],
+    ['i0 f1.0.0 | i0', { '0.5.0': 'no fix', '2.0.0': 'no fix' }],
+    ['i0 f1.0.0 = 1.0.0', { '0.5.0': 'no fix', '1.0.0': 'no fix', '1.0.1': 'not affected' }],
     ['i0 f1.0.0 | i5.0.0', { '0.5.0': '1.0.0', '3.0.0': 'not affected', '6.0.0': 'no fix' }],
     ['= 1.0.0 1.1.0', { '1.0.0': 'no fix', '1.1.0': 'no fix', '1.2.0': 'not affected', 'v1.1.0': 'no fix' }],
     // A list beside ranges adds to them.
@@ -90,14 +98,16 @@ describe('a version is affected', () => {
   })
 })
 
-test('a fix that is told is not affected by the range it ends', () => {
+test('a fix that is told is not affected itself, by any range', () => {
   const version = fc.tuple(fc.nat(4), fc.nat(2)).map(([major, minor]) => `${major}.${minor}.0`)
   const event = fc.tuple(fc.constantFrom('i', 'f', 'l'), version).map((parts) => parts.join(''))
   fc.assert(
     fc.property(fc.array(event, { minLength: 1, maxLength: 6 }), version, (events, installed) => {
-      const record = events.join(' ')
-      const verdict = judge(record, installed)
-      if (/^\d/.test(verdict) && !events.includes(`i${verdict}`)) expect(judge(record, verdict)).toBe('not affected')
+      const verdict = judge(events.join(' '), installed)
+      for (const record of [events.join(' '), events.join(' | ')]) {
+        const told = judge(record, installed)
+        if (/^\d/.test(told)) expect([record, told, judge(record, told)]).toEqual([record, told, 'not affected'])
+      }
       // The order of events means nothing, but for pairs that hold no version.
       if (new Set(events.map((one) => one.slice(1))).size === events.length)
         expect(judge([...events].reverse().join(' '), installed)).toBe(verdict)

@@ -42,7 +42,8 @@ const namesOf = ({ id, aliases }: Finding): string[] => [id, ...aliases].map((on
 /** What cannot be read as a time has expired: a typo must not hide a flaw for ever. */
 function hasExpired({ expires }: ExceptionRule, now: number): boolean {
   if (expires === undefined) return false
-  const until = Date.parse(expires)
+  // Date.parse takes the year 99999 and `tbd-2099`, too.
+  const until = /^\d{4}-\d\d-\d\d(?!\d)/.test(expires) ? Date.parse(expires) : Number.NaN
   return Number.isNaN(until) || until <= now
 }
 

@@ -36,14 +36,14 @@ const schema = z.looseObject({
     .optional(),
 })
 
-const DECISIONS: Record<string, ExceptionRule['decision']> = {
-  not_affected: 'not_affected',
-  false_positive: 'false_positive',
-  resolved: 'fixed',
-  resolved_with_pedigree: 'fixed',
-  exploitable: 'affected',
-  in_triage: 'affected',
-}
+const DECISIONS = new Map<string, ExceptionRule['decision']>([
+  ['not_affected', 'not_affected'],
+  ['false_positive', 'false_positive'],
+  ['resolved', 'fixed'],
+  ['resolved_with_pedigree', 'fixed'],
+  ['exploitable', 'affected'],
+  ['in_triage', 'affected'],
+])
 
 /** Throws `invalid-value` naming the file and the place. */
 export function readCycloneDxVex(document: unknown, source: string): ExceptionRule[] {
@@ -64,7 +64,7 @@ export function readCycloneDxVex(document: unknown, source: string): ExceptionRu
     return locations.length && times.get(purl)! > 1 ? { paths: locations } : {}
   }
   return vulnerabilities.flatMap(({ id, references = [], analysis, affects = [] }): ExceptionRule[] => {
-    const decision = DECISIONS[analysis?.state ?? '']
+    const decision = DECISIONS.get(analysis?.state ?? '')
     const ids = [id, ...references.map((reference) => reference.id)].filter((one) => one !== undefined)
     if (!decision || ids.length === 0) return []
     const said = {

@@ -71,6 +71,9 @@ function rulesOf(statement: Statement, author: string | undefined, source: strin
     const subcomponents = (typeof one === 'string' ? undefined : one.subcomponents) ?? statement.subcomponents ?? []
     const packages = subcomponents.flatMap(namesOf)
     const { status, justification } = statement
+    // About parts that we have no name for (a CPE, a hash): what hides must not hide more than was meant.
+    if (subcomponents.length > 0 && packages.length === 0 && (status === 'fixed' || status === 'not_affected'))
+      return []
     return [
       {
         ids,

@@ -5,7 +5,7 @@ import type { SbomDocument, SbomItem } from './document.ts'
 import { listOf, own, textOf } from './json-fields.ts'
 
 /** As `writeSpdx` words it. */
-const OUR_SOURCE = /^from (.*) in layer (\S*?)(?: of the source package (\S+) (.+))?$/
+const OUR_SOURCE = /^from (.*) in layer (\S*?)(?: of the source package (\S+) (.+))?$/s
 /** As Trivy words it. */
 const BUILT_FROM = /^built package from: (\S+) (\S+)$/
 /** What our comment begins with; the lines after it are gaps. */

@@ -36,7 +36,16 @@ describe('an exception', () => {
 
   test('is not there once it has expired, to the millisecond, nor when its end cannot be read', () => {
     expect(suppressedBy(rule({ expires: '2026-11-22T12:00:00.001Z' }))).toEqual(BOTH)
-    for (const expires of ['2026-11-22T12:00:00Z', '2026-11-22', '2020-01-01', 'never', '2026-13-45'])
+    for (const expires of [
+      '2026-11-22T12:00:00Z',
+      '2026-11-22',
+      '2020-01-01',
+      'never',
+      '2026-13-45',
+      '99999',
+      '270131',
+      'tbd-2099',
+    ])
       expect(suppressedBy(rule({ expires }))).toEqual([])
   })
 

@@ -177,6 +177,20 @@ describe('OpenVEX', () => {
     expect(suppressedBy('vex.json', vex([{ vulnerability, products: [lodash], status }]))).toHaveLength(2)
   })
 
+  test('about a part that it gives no name we know hides nothing, and takes back what was hidden before', () => {
+    const vulnerability = { name: 'CVE-2020-28500' }
+    for (const part of [
+      { identifiers: { cpe23: 'cpe:2.3:a:haxx:curl:8:*:*:*:*:*:*:*' } },
+      { hashes: { 'sha-256': 'a'.repeat(64) } },
+    ]) {
+      const products = [{ ...image, subcomponents: [part] }]
+      expect(suppressedBy('v', vex([{ vulnerability, products, status: 'not_affected' }]))).toEqual([])
+      const before = { vulnerability, products: [lodash], status: 'fixed' }
+      const taken = [before, { vulnerability, products, status: 'affected', timestamp: '2026-02-01T00:00:00Z' }]
+      expect(suppressedBy('v', vex(taken))).toEqual([])
+    }
+  })
+
   test('the newest statement holds, wherever it stands', () => {
     const said = (status: string, timestamp: string) => ({
       vulnerability: { name: 'CVE-2020-28500' },
@@ -228,6 +242,8 @@ describe('CycloneDX VEX', () => {
     ['exploitable', 0],
     ['in_triage', 0],
     [undefined, 0],
+    ['toString', 0],
+    ['__proto__', 0],
   ])('state %s suppresses %i findings', (state, count) => {
     expect(suppressedBy('vex.cdx.json', vex([{ ref: purl }], { state }))).toHaveLength(count)
   })
