@@ -42,8 +42,11 @@ export function readLimits(env: Record<string, string | undefined>): Limits {
     const text = env[envName(name)]
     if (text === undefined || text === '') continue
     const value = Number(text)
-    if (!Number.isFinite(value) || value < l.min || value > l.max)
-      throw new LongshoreError('config-invalid', `${envName(name)}=${text} is not a number from ${l.min} to ${l.max}`)
+    if (!Number.isInteger(value) || value < l.min || value > l.max)
+      throw new LongshoreError(
+        'config-invalid',
+        `${envName(name)}=${text} is not a whole number from ${l.min} to ${l.max}`,
+      )
     limits[name] = value
   }
   return limits as Limits

@@ -65,8 +65,8 @@ function pageOf(limits, source) {
   return `<!-- Written by scripts/limits.mjs from lib/config.ts. Do not edit: change lib/config.ts and run the script. -->
 # Limits
 
-Everything in Longshore has a limit. Each is set by its environment variable; a value that is no number or outside its
-range ends the function at its start with one sentence that names the variable, the value and the range.
+Everything in Longshore has a limit. Each is set by its environment variable; a value that is no whole number or outside
+its range ends the function at its start with one sentence that names the variable, the value and the range.
 
 - **Locally:** set the variable before \`npm start\`.
 - **In the cloud:** add it under \`provider.environment\` in \`serverless.yml\` and deploy again. The limits are the same for

@@ -7,6 +7,7 @@ import { parseReference } from '../oci/reference.ts'
 import type { OpenRegistry } from '../oci/types.ts'
 import { eq } from '../store/condition.ts'
 import { ConditionFailed } from '../store/port.ts'
+import { assertRoom } from './children-made.ts'
 import type { BulkType, FoundImage, JobDefinition } from './define.ts'
 import type { Environment } from './environment.ts'
 import type { ExecutionRecord } from './execution-record.ts'
@@ -27,7 +28,10 @@ export interface Maker {
 
 type Unresolved = ExecutionRecord['unresolvedItems']
 
-/** Resolves, puts and sends one page; returns what could not be submitted. An abort ends it before anything is put. */
+/**
+ * Resolves, puts and sends one page; returns what could not be submitted, and notes in the execution how many it made. An
+ * abort ends it before anything is put, and so does a page with which there would be too many.
+ */
 export async function submitPage(page: WalkedTag[], maker: Maker, signal?: AbortSignal): Promise<Unresolved> {
   const { execution, bulk, spec, env } = maker
   const open = env.registries(execution.tenant)
@@ -51,15 +55,20 @@ export async function submitPage(page: WalkedTag[], maker: Maker, signal?: Abort
   const children = new Map(
     found
       .sort((a, b) => (`${a.repository}:${a.tag}` < `${b.repository}:${b.tag}` ? -1 : 1))
-      .map((image) => [bulk.child(spec as never, image).item, image] as const)
+      .map((image) => {
+        const { item } = bulk.child(spec as never, image)
+        const id = idOf('child', execution.tenant, execution.id, item)
+        return [id, image] as const
+      })
       .reverse(),
   )
+  await assertRoom([...children.keys()], execution, env)
   const fresh: JobRecord[] = []
-  await inParallel([...children], env.limits.fanOutResolvesInParallel, async ([item, image]) => {
-    const id = idOf('child', execution.tenant, execution.id, item)
+  await inParallel([...children], env.limits.fanOutResolvesInParallel, async ([id, image]) => {
     const job = childOf(maker, id, image, bulk.child(spec as never, image).params)
     if ((await putJob(job, env)) === job) fresh.push(job)
   })
+  execution.made = (execution.made ?? 0) + fresh.length
   await sendFirst(fresh, env)
   return unresolved
 }

@@ -1,6 +1,7 @@
 /** The children of an execution, counted, and what their counts say about it. Nothing of it is stored while it runs. */
 import type { Limits } from '../config.ts'
 import { STATUSES } from '../glossary.ts'
+import { COUNT_LIMIT_MAX } from '../store/port.ts'
 import type { Environment } from './environment.ts'
 import type { ExecutionRecord, ExecutionStatus, StatusCounts } from './execution-record.ts'
 import { childrenPartition, MEMBER_SHARDS, STATUS_LETTERS, SUPERSEDED_LETTER } from './keys.ts'
@@ -14,27 +15,35 @@ const LETTERS = [...Object.values(STATUS_LETTERS), SUPERSEDED_LETTER].sort()
  */
 export async function countChildren(
   execution: Pick<ExecutionRecord, 'tenant' | 'id'>,
-  env: Pick<Environment, 'store' | 'limits'>,
+  env: Pick<Environment, 'store'>,
 ): Promise<StatusCounts> {
   const counted = await Promise.all(STATUSES.map((status) => countLetters([STATUS_LETTERS[status]], execution, env)))
   const counts = Object.fromEntries(STATUSES.map((status, n) => [status, counted[n]])) as StatusCounts
   counts.total = counted.reduce((sum, count) => sum + count, 0)
   if (openCount(counts) > 0) return counts
-  const [all, superseded] = await Promise.all([
-    countLetters([LETTERS[0]!, LETTERS.at(-1)!], execution, env),
-    countLetters([SUPERSEDED_LETTER], execution, env),
-  ])
-  const missed = Math.max(0, all - superseded - counts.total)
+  const missed = Math.max(0, (await countAll(execution, env)) - counts.total)
   counts.running += missed
   counts.total += missed
   return counts
 }
 
-/** Children whose letter is this one, or in this range. */
+/** All children, whatever their status; a successor stands for the one it was retried from. */
+export async function countAll(
+  execution: Pick<ExecutionRecord, 'tenant' | 'id'>,
+  env: Pick<Environment, 'store'>,
+): Promise<number> {
+  const [all, superseded] = await Promise.all([
+    countLetters([LETTERS[0]!, LETTERS.at(-1)!], execution, env),
+    countLetters([SUPERSEDED_LETTER], execution, env),
+  ])
+  return all - superseded
+}
+
+/** Children whose letter is this one, or in this range: all of them, as a bound would make the counts of a status wrong. */
 async function countLetters(
   [from, to = from]: readonly [from: string, to?: string],
   { tenant, id }: Pick<ExecutionRecord, 'tenant' | 'id'>,
-  { store, limits }: Pick<Environment, 'store' | 'limits'>,
+  { store }: Pick<Environment, 'store'>,
 ): Promise<number> {
   const shards = await Promise.all(
     Array.from({ length: MEMBER_SHARDS }, (_, shard) =>
@@ -43,7 +52,7 @@ async function countLetters(
         pk: childrenPartition(tenant, id, shard),
         from: `${from}#`,
         to: `${to}#~`,
-        limit: limits.executionItemsMax,
+        limit: COUNT_LIMIT_MAX,
       }),
     ),
   )

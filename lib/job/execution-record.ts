@@ -30,6 +30,8 @@ export interface ExecutionRecord {
   fanOut: 'listing' | 'retrying' | 'done'
   /** Where the listing stands; kept at its end when it was not finished, so that a retry goes on from there. */
   cursor?: WalkCursor
+  /** How many children the listing has made, as of the cursor; absent when that is to be counted (`children-made.ts`). */
+  made?: number
   /** How many times it was retried; its children of that time bear the same number. */
   generation?: number
   /** What is retried: a status of children after the other, shard after shard, behind the key `after`. */

@@ -103,7 +103,7 @@ async function begin(seen: ExecutionRecord, retry: Retry, env: Environment): Pro
           ...executionOpenKeys(seen.id, nextSendAt),
         },
         add: { fence: 1, generation: 1 },
-        remove: ['stop', 'cancel', 'error', 'counts', 'finishedAt', 'listedAt', 'expires'],
+        remove: ['stop', 'cancel', 'error', 'counts', 'made', 'finishedAt', 'listedAt', 'expires'],
       },
       all(...same, ...unflagged),
     )

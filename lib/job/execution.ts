@@ -47,6 +47,7 @@ export async function createExecution(
     fanOut: skip ? 'done' : 'listing',
     unresolved: 0,
     unresolvedItems: [],
+    made: 0,
     fence: 0,
     failures: 0,
     lease: 0,

@@ -8,6 +8,7 @@ import type { Json, Status } from '../glossary.ts'
 import { absent, all, eq } from '../store/condition.ts'
 import { type Change, type Condition, ConditionFailed, type Item } from '../store/port.ts'
 import { finishPage, retryChildren, submitPage, unresolvedTags } from './children.ts'
+import { madeSoFar } from './children-made.ts'
 import type { Environment, Invocation } from './environment.ts'
 import { type ExecutionRecord, executionOpenKeys, readExecution } from './execution-record.ts'
 import { handOverMsOf, held, makerOf, sendNext, update } from './fan-out-writes.ts'
@@ -106,8 +107,10 @@ async function retryUnsuccessful(
     const halted = seen.stop || seen.cancel
     if (!retry || status === undefined) return await endRetry(seen, env)
     if (retry.tags && !halted) {
+      execution.made = await madeSoFar(seen, env)
       const unresolved = await submitPage(unresolvedTags(seen.unresolvedItems), maker)
       const set = {
+        made: execution.made,
         retry: { ...retry, tags: false },
         unresolved: seen.unresolved - seen.unresolvedItems.length + unresolved.length,
         unresolvedItems: unresolved as unknown as Json,

@@ -33,6 +33,8 @@ export interface JobPage {
   next?: string
 }
 
+const DAY_MS = 86_400_000
+
 type Env = Pick<Environment, 'store' | 'limits' | 'clock'>
 
 /**
@@ -87,12 +89,12 @@ async function listPartitions(
 
 async function listDays(filter: JobFilter, limit: number, after: string | undefined, env: Env): Promise<JobPage> {
   const { limits, clock } = env
-  let day = after ? Number(after.slice(0, 13)) : clock.now() + 86_400_000
+  let day = after ? Number(after.slice(0, 13)) : clock.now() + DAY_MS
   // A record is kept from its job's end on, and that may have been accepted for a later day; the day itself is read whole.
-  const oldest = clock.now() - (limits.historyDays + limits.dueDaysMax + 1) * 86_400_000
+  const oldest = clock.now() - (limits.historyDays + limits.dueDaysMax + 1) * DAY_MS
   const jobs: JobRecord[] = []
   let looked = 0
-  for (let days = 0; days < limits.listDaysMax && day > oldest; days++, day -= 86_400_000) {
+  for (let days = 0; days < limits.listDaysMax && day > oldest; days++, day -= DAY_MS) {
     const partitions = filter.types.flatMap((type) =>
       Array.from({ length: MEMBER_SHARDS }, (_, shard) => ({
         pk: jobListPartition(filter.tenant, type, dayOf(day), shard),
@@ -105,17 +107,19 @@ async function listDays(filter: JobFilter, limit: number, after: string | undefi
     jobs.push(...page.jobs)
     if (page.next) return { jobs, next: page.next }
   }
-  return day > oldest ? { jobs, next: `${String(day).padStart(13, '0')}#~` } : { jobs }
+  return day > oldest ? { jobs, next: endOfDay(day) } : { jobs }
 }
+
+/** A place behind every job of that day: whoever goes on there reads it whole, whatever the time of day is by then. */
+const endOfDay = (ms: number): string => `${stamp((Math.floor(ms / DAY_MS) + 1) * DAY_MS - 1)}#~`
 
 /** Index keys of all partitions, newest first, below `after`. */
 async function newestKeys(
   partitions: Partition[],
   after: string | undefined,
-  most: number,
+  limit: number,
   env: Env,
 ): Promise<{ item: Item; place: string }[]> {
-  const limit = Math.max(1, Math.min(1_000, most))
   const pages = await Promise.all(
     partitions.map(async ({ pk, prefix }) => {
       const page = await env.store.query({

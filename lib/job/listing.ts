@@ -7,6 +7,7 @@ import { LongshoreError } from '../errors.ts'
 import type { Json } from '../glossary.ts'
 import { ConditionFailed } from '../store/port.ts'
 import { submitPage } from './children.ts'
+import { madeSoFar } from './children-made.ts'
 import type { Environment, Invocation } from './environment.ts'
 import { type ExecutionRecord, executionOpenKeys, readExecution } from './execution-record.ts'
 import { handOverMsOf, makerOf, mine, sendNext, update } from './fan-out-writes.ts'
@@ -42,6 +43,7 @@ async function listOn(
 ): Promise<void> {
   const maker = makerOf(execution, env)
   const { limits, clock } = env
+  execution.made = await madeSoFar(execution, env)
   const start: WalkCursor = execution.cursor ?? { selector: 0 }
   let page: WalkedTag[] = []
   let last = start
@@ -127,6 +129,7 @@ async function checkpoint(
     {
       set: {
         cursor: { ...cursor },
+        made: execution.made ?? 0,
         failures: 0,
         ...(unresolved.length > 0 ? { unresolvedItems: kept as unknown as Json } : {}),
       },

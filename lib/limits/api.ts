@@ -22,7 +22,12 @@ export const API_LIMITS = {
     'How far ahead a job may be accepted for: what is meant for later than a month is a policy with a cron.',
   ),
   listDaysMax: limit(31, 1, 366, 'Days one list request reads before it returns a cursor.'),
-  listKeysMax: limit(1_000, 100, 10_000, 'Records one filtered list request reads before it returns a cursor.'),
+  listKeysMax: limit(
+    1_000,
+    100,
+    1_000,
+    'Records one filtered list request reads before it returns a cursor; at most what a query gives.',
+  ),
   selfCheckKeptSeconds: limit(
     10,
     0,

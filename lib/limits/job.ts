@@ -50,7 +50,12 @@ export const JOB_LIMITS = {
     'Dead letters that one request moves back: ten receives, sends and deletes each stay far under the 30 s of HTTP API.',
   ),
   resendBatchMax: limit(500, 1, 10_000, 'Re-sends per sweep: a long queue is never flooded.'),
-  sweepPageMax: limit(1_000, 10, 10_000, 'Records one sweep looks at per shard; the rest waits for the next minute.'),
+  sweepPageMax: limit(
+    1_000,
+    10,
+    1_000,
+    'Records one sweep looks at per shard, at most what a query gives; the rest waits for the next minute.',
+  ),
   eventSettleSeconds: limit(
     SETTLE_SECONDS,
     0,

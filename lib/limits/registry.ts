@@ -45,6 +45,12 @@ export const REGISTRY_LIMITS = {
     10_000,
     'No known index has more than about 50 platforms; bounds the requests of one job.',
   ),
+  planBytesMax: limit(
+    33_554_432,
+    1_024,
+    1_073_741_824,
+    'All manifests of one replication, which are held: parsed up to six times as much. 1,024 images of 127 layers have 24 MB.',
+  ),
   indexDepthMax: limit(4, 1, 32, 'Indexes of indexes are legal but rare; an index that names itself would never end.'),
   redirectsMax: limit(5, 0, 20, 'CDN redirects take one or two hops.'),
   tokenBytesMax: limit(65_536, 1_024, 1_048_576, 'A bearer token answer is a few KB (Docker Hub 5 KB).'),

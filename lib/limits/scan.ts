@@ -190,6 +190,12 @@ export const SCAN_LIMITS = {
     'Entries of an image archive (docker save, OCI layout): three a layer; their places are kept in memory.',
   ),
   gapsMax: limit(50, 1, 10_000, 'Sentences of one layer or image about what could not be seen; the rest is counted.'),
+  findingsMax: limit(
+    50_000,
+    100,
+    500_000,
+    'Of one report: 50,000 are 25 MB of JSON and take 170 MB; imagesInParallelMax of them at once take 1.1 GB at worst.',
+  ),
   packagesMax: limit(
     200_000,
     100,

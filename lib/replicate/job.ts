@@ -8,6 +8,7 @@
 import { LongshoreError } from '../errors.ts'
 import { defineJobType, type JobContext, type JobResult } from '../job/define.ts'
 import { jobOfAcceptance, type TagClaim } from '../job/tag-claims.ts'
+import { matches } from '../oci/digest.ts'
 import { parseReference } from '../oci/reference.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { at, type End } from './copy.ts'
@@ -76,13 +77,14 @@ async function copyImage(
     },
   })
 
-  // Without a filter the digest is known, so an equal target ends here: the HEAD of the submit and this one.
-  const root =
-    platforms.length > 0
-      ? await at('source', readRoot(source.client, source.repository, image.digest, platforms, reading))
-      : undefined
+  // Without a filter the digest is known, so an equal target ends here: the HEAD of the submit and this one. A registry tells
+  // the SHA-256 of what a tag names; pinned by another digest, only the bytes can tell that.
+  const isKnown = platforms.length === 0 && image.digest.startsWith('sha256:')
+  const root = isKnown
+    ? undefined
+    : await at('source', readRoot(source.client, source.repository, image.digest, platforms, reading))
   const digest = root?.digest ?? image.digest
-  if (digest !== image.digest)
+  if (root && !matches(root.bytes, image.digest))
     log.warn(`the platform filter makes another index: ${digest} instead of ${image.digest}; signatures do not follow`)
   const current = await digestOf(order)
   if (current === digest) {

@@ -247,7 +247,10 @@ export async function lastExecutions(
   )
 }
 
-/** In the order of their ids, which is the order they were made in. `after` is the id of the last one seen. */
+/**
+ * In the order of their ids, which is the order they were made in. `after` is the id of the last one seen; a page may be
+ * shorter than asked, as the table ends one at 1 MB.
+ */
 export async function listPolicies(
   tenant: string,
   limit: number,
@@ -259,5 +262,6 @@ export async function listPolicies(
   const page = await env.store.query({ pk, limit: limit + 1, ...(after === undefined ? {} : { from: `${after}!` }) })
   const policies = page.items.slice(0, limit).map(policyOfItem)
   const last = policies.at(-1)
-  return { policies, ...(page.items.length > limit && last ? { next: last.id } : {}) }
+  const goesOn = page.items.length > limit || page.cursor !== undefined
+  return { policies, ...(goesOn && last ? { next: last.id } : {}) }
 }

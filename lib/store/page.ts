@@ -8,7 +8,7 @@ import { compareStrings } from './condition.ts'
 import { INDEXES, type Item, type Query } from './port.ts'
 
 /** The port's limit; it keeps a page of index keys (at most about 1 KB each) under DynamoDB's 1 MB. */
-const PAGE_ITEMS_MAX = 1_000
+export const PAGE_ITEMS_MAX = 1_000
 
 /** Key attributes of an item in the table or in the index, the partition key of the queried order first. */
 export type Position = { pk: string; sk: string } & { [attribute: string]: string }

@@ -53,6 +53,9 @@ export interface Query {
   cursor?: Json
 }
 
+/** The largest `limit` of a count, for those that must be whole: DynamoDB's Limit is an integer of 32 bits. */
+export const COUNT_LIMIT_MAX = 2_147_483_647
+
 export interface Page {
   /** Whole items from the table; from an index only the keys (`pk`, `sk` and the index's own). */
   items: Item[]

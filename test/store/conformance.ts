@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Json } from '../../lib/glossary.ts'
 import { absent, all, any, eq, exists, ge, gt, le, lt, ne, not, oneOf } from '../../lib/store/condition.ts'
 import {
+  COUNT_LIMIT_MAX,
   type Condition,
   ConditionFailed,
   type IndexName,
@@ -417,6 +418,7 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
         for (const index of [undefined, 'open'] as const) {
           const base = { pk, ...(index && { index }) }
           expect(await store.count({ ...base, limit: 100 })).toBe(12)
+          expect(await store.count({ ...base, limit: COUNT_LIMIT_MAX })).toBe(12)
           expect(await store.count({ ...base, limit: 5 })).toBe(5)
           expect(await store.count({ ...base, from: '12', to: '15', limit: 100 })).toBe(4)
           expect(await store.count({ ...base, from: '15', to: '12', limit: 100 })).toBe(0)
