@@ -1,8 +1,9 @@
 /** Collects from the entries of one layer what a scan needs, and forgets the rest. */
 import type { Limits } from '../config.ts'
 import { Gaps } from './gaps.ts'
-import { ANALYZER_VERSION, type FoundPackage, type LayerInventory } from './model.ts'
+import { ANALYZER_VERSION, type FileOwner, type FoundPackage, type LayerInventory } from './model.ts'
 import { OS_FILE_BYTES_MAX, OS_FILES } from './os.ts'
+import { PackageBudget } from './package-budget.ts'
 import { isPackageFolder } from './package-folders.ts'
 import { type Analyzer, type ReadingRoom, Unreadable } from './packages/analyzer.ts'
 import { EXECUTABLE_BYTES_MIN, ExecutableProbe, type ProbeResult, type Range } from './packages/executable.ts'
@@ -43,6 +44,7 @@ export class LayerVisitor implements TarVisitor {
   readonly #whiteouts = new Set<string>()
   readonly #opaque = new Set<string>()
   readonly #gaps: Gaps
+  readonly #packages: PackageBudget
   readonly #owned: OwnedPaths
   /** In the second reading: what to look for. Contents may stand before or after the hard link that names them. */
   readonly #look: SecondLook
@@ -51,17 +53,20 @@ export class LayerVisitor implements TarVisitor {
   readonly again: SecondLook = { links: new Set(), ranges: new Map() }
   #linkBytesLeft: number
   #pathBytesLeft: number
+  /** Of files that have owners. */
+  #ownedGapsLeft: number
   #hasLinks = false
   #entries = 0
-  #packages = 0
 
   constructor(limits: Limits, look: SecondLook = { links: new Set(), ranges: new Map() }) {
     this.#limits = limits
     this.#look = look
     this.#owned = new OwnedPaths(limits.layerKeptPathBytesMax)
     this.#gaps = new Gaps(limits.gapsMax)
+    this.#packages = new PackageBudget(limits.packagesMax, this.#gaps)
     this.#linkBytesLeft = limits.packageFileBytesMax
     this.#pathBytesLeft = limits.layerKeptPathBytesMax
+    this.#ownedGapsLeft = limits.gapsMax
   }
 
   refused(sentence: string): void {
@@ -124,6 +129,7 @@ export class LayerVisitor implements TarVisitor {
     const { path } = entry
     return new ExecutableProbe(path, entry.size, {
       limits: this.#limits,
+      packagesLeft: this.#packages.left,
       range: this.#look.ranges.get(path),
       done: (result) => this.#program(path, result),
     })
@@ -140,7 +146,7 @@ export class LayerVisitor implements TarVisitor {
   #program(path: string, { packages, gaps, again }: ProbeResult): void {
     if (again && this.#keep(path)) this.again.ranges.set(path, again)
     if ((!packages && gaps.length === 0) || !this.#keep(path)) return
-    const seen: Seen = { packages: this.#count(packages ?? []) }
+    const seen: Seen = { packages: this.#packages.take(packages ?? []) }
     if (gaps.length > 0) seen.gaps = gaps
     this.#tree.setFile(this.#land(path), seen)
   }
@@ -152,6 +158,7 @@ export class LayerVisitor implements TarVisitor {
     const gaps: string[] = []
     const room: ReadingRoom = {
       limits: this.#limits,
+      packagesLeft: this.#packages.left,
       gap: (sentence) => {
         if (gaps.length <= this.#limits.gapsMax) gaps.push(sentence)
       },
@@ -160,24 +167,13 @@ export class LayerVisitor implements TarVisitor {
     }
     const seen: Seen = {}
     try {
-      seen.packages = this.#count(analyzer.read(path, content, room))
+      seen.packages = this.#packages.take(analyzer.read(path, content, room))
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error
       gaps.push(error.message)
     }
     if (gaps.length > 0) seen.gaps = gaps
     return seen
-  }
-
-  /** So many of the packages as the layer has room for. */
-  #count(found: FoundPackage[]): FoundPackage[] {
-    const room = Math.max(0, this.#limits.packagesMax - this.#packages)
-    if (found.length > room) {
-      this.#gaps.add(`the layer has more than ${this.#limits.packagesMax} packages; the rest was not judged`)
-      found.length = room
-    }
-    this.#packages += found.length
-    return found
   }
 
   #symlink(path: string, entry: TarEntry, database: boolean): void {
@@ -197,7 +193,7 @@ export class LayerVisitor implements TarVisitor {
     const seen = this.#tree.get(this.#land(entry.link))
     if (known) this.#tree.setFile(path, this.#read(entry.path, known))
     else if (seen?.packages || seen?.gaps || seen?.os !== undefined) {
-      const packages = seen.packages?.map((found) => ({ ...found, path: entry.path }))
+      const packages = seen.packages && this.#packages.takeAgain(seen.packages, entry.path)
       this.#tree.setFile(path, packages ? { ...seen, packages } : seen)
     } else if (this.#look.links.has(entry.link)) {
       this.#gaps.add(
@@ -210,7 +206,7 @@ export class LayerVisitor implements TarVisitor {
   #secondName(entry: TarEntry): void {
     const seen = this.#tree.get(this.#land(entry.link))
     if (!seen?.packages?.some(({ kind }) => PROGRAM_KINDS.has(kind)) || !this.#keep(entry.path)) return
-    const packages = seen.packages.map((found) => ({ ...found, path: entry.path }))
+    const packages = this.#packages.takeAgain(seen.packages, entry.path)
     this.#tree.setFile(this.#land(entry.path), { ...seen, packages })
   }
 
@@ -263,6 +259,8 @@ export class LayerVisitor implements TarVisitor {
       bytes,
       gaps: [],
     }
+    const fileGaps = new Map<string, string[]>()
+    const owners = new Map<string, FileOwner>()
     let room = this.#limits.gapsMax
     for (const [path, seen] of this.#tree.values()) {
       const owned = this.#owned.has(path) && !seen.packages?.some(({ kind }) => OS_KINDS.has(kind))
@@ -270,10 +268,11 @@ export class LayerVisitor implements TarVisitor {
       if (seen.gaps && !owned) {
         // So many stay with their files; of the rest it does not matter whether a later layer removes them.
         room -= seen.gaps.length
-        inventory.fileGaps ??= {}
-        if (room >= 0) inventory.fileGaps[path] = seen.gaps
+        if (room >= 0) fileGaps.set(path, seen.gaps)
         else for (const gap of seen.gaps) this.#gaps.add(`${showPath(path)} ${gap}`)
       }
+      const owner = owned ? this.#ownerOf(path, seen) : undefined
+      if (owner) owners.set(path, owner)
       if (seen.packages) {
         inventory.databases.push(path)
         for (const found of seen.packages) inventory.packages.push({ ...found, path, ...(owned ? { owned } : {}) })
@@ -281,8 +280,20 @@ export class LayerVisitor implements TarVisitor {
       else if (seen.unread) inventory.unread[path] = seen.unread
       else inventory.shadows.push(path)
     }
+    if (fileGaps.size > 0) inventory.fileGaps = Object.fromEntries(fileGaps)
+    if (owners.size > 0) inventory.owners = Object.fromEntries(owners)
     inventory.gaps = this.#gaps.list()
     return inventory
+  }
+
+  /** Nothing when no other layer could make a difference. */
+  #ownerOf(path: string, seen: Seen): FileOwner | undefined {
+    const found = this.#owned.ownerOf(path)
+    const gaps = seen.gaps?.slice(0, this.#ownedGapsLeft) ?? []
+    if (!found || (!seen.packages && gaps.length === 0)) return undefined
+    this.#ownedGapsLeft -= gaps.length
+    const { name, version, architecture } = found
+    return { name, version, ...(architecture && { architecture }), ...(gaps.length > 0 && { gaps }) }
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { AdvisoryDatabase, AdvisoryDetails } from '../advisories/index.ts'
 import { SEVERITIES, type Severity } from '../glossary.ts'
+import { SCAN_LIMITS } from '../limits/scan.ts'
 import type { Finding, PackageEntry, Report, SeverityCounts } from '../report/model.ts'
 import { osvPage } from '../report/subject.ts'
 import { affectedBy } from './affected.ts'
@@ -178,6 +179,38 @@ class Matcher {
   }
 }
 
+/**
+ * Findings repeat the path and the package URL of their package, and an image may have paths of kilobytes. On average;
+ * real ones have 150.
+ */
+const PLACE_CHARACTERS_MAX = 512
+
+/** As many findings as a report may have. Packages come in one order, so it is always the same ones that are left out. */
+class FindingList {
+  readonly findings: Finding[] = []
+  isFull = false
+  readonly #max: number
+  #placeCharactersLeft: number
+
+  constructor(max: number) {
+    this.#max = max
+    this.#placeCharactersLeft = max * PLACE_CHARACTERS_MAX
+  }
+
+  add(flaws: readonly Flaw[], pack: PackageEntry, ecosystem: string): void {
+    for (const flaw of flaws) {
+      this.#placeCharactersLeft -= pack.path.length + pack.purl.length
+      this.isFull ||= this.findings.length >= this.#max || this.#placeCharactersLeft < 0
+      if (this.isFull) return
+      this.findings.push(finding(flaw, pack, ecosystem))
+    }
+  }
+
+  gap(): string {
+    return `more than ${this.findings.length} findings; the rest is not listed (limit findingsMax)`
+  }
+}
+
 /** What of an image is judged and how, and what stays unjudged. */
 interface Judgement {
   packages: ImagePackage[]
@@ -224,8 +257,11 @@ export async function buildReport(options: {
   database: AdvisoryDatabase
   /** Whether language packages that an OS package installed are judged by their own ecosystem too. */
   ownedJudged?: boolean
+  /** At which matching stops. */
+  findingsMax?: number
 }): Promise<Report> {
   const { image, inventory, database, ownedJudged = false } = options
+  const { findingsMax = SCAN_LIMITS.findingsMax.default } = options
   const { os } = inventory
   const artifact = inventory.kind === 'artifact'
   const { packages, judges, gaps }: Judgement = artifact
@@ -233,15 +269,15 @@ export async function buildReport(options: {
     : judge(inventory, database, ownedJudged)
   const matcher = new Matcher(database)
   const listed: PackageEntry[] = []
-  const findings: Finding[] = []
+  const list = new FindingList(findingsMax)
   for (const { found, entry: pack } of packageEntries(packages, os)) {
     listed.push(pack)
     const by = judges.get(found.kind)
-    if (!by) continue
-    const flaws = await matcher.flaws(by.ecosystems, by.subjects(found))
-    for (const flaw of flaws) findings.push(finding(flaw, pack, by.ecosystems[0]!))
+    if (!by || list.isFull) continue
+    list.add(await matcher.flaws(by.ecosystems, by.subjects(found)), pack, by.ecosystems[0]!)
   }
-  findings.sort(byRisk)
+  if (list.isFull) gaps.push(list.gap())
+  const findings = list.findings.sort(byRisk)
   const summary = Object.fromEntries(SEVERITIES.map((severity) => [severity, 0])) as SeverityCounts
   for (const { severity } of findings) summary[severity]++
   return {

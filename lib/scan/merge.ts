@@ -8,6 +8,7 @@ import type { FoundPackage, ImagePackage, LayerInventory } from './model.ts'
 import { readOs } from './os.ts'
 import { isMissedAt, isPackageFolder } from './package-folders.ts'
 import { ANALYZERS } from './packages/index.ts'
+import { OS_KINDS } from './packages/kinds.ts'
 import { showPath } from './paths.ts'
 import { Tree } from './tree.ts'
 
@@ -58,6 +59,7 @@ export function mergeLayers(layers: readonly LayerInventory[], limits: Limits): 
 }
 
 function apply(tree: Tree<Visible>, layer: LayerInventory): void {
+  const overwritten = overwrittenFiles(tree, layer)
   // Directories first: one that replaces a link must not let this layer's whiteouts through to where the link led.
   // Shortest first, so that parents are settled before what is in them.
   for (const path of byLength(layer.directories)) tree.setDirectory(tree.land(path))
@@ -73,22 +75,39 @@ function apply(tree: Tree<Visible>, layer: LayerInventory): void {
   for (const [path, found] of byPath) {
     const place = tree.land(path)
     const before = new Map(tree.get(place)?.packages?.map((known) => [identity(known), known.layer]))
-    const packages = found.map((one) => ({
+    const told = overwritten.has(path) ? found.map(({ owned: _, ...one }) => one) : found
+    const packages = told.map((one) => ({
       ...one,
       path: place,
       layer: before.get(identity(one)) ?? layer.diffId,
     }))
     tree.setFile(place, { packages })
   }
-  for (const [path, found] of Object.entries(layer.fileGaps ?? {})) {
+  for (const [path, found] of [...Object.entries(layer.fileGaps ?? {}), ...overwritten]) {
     const place = tree.land(path)
     tree.setFile(place, { ...tree.get(place), gaps: found })
   }
 }
 
+/**
+ * Files of this layer, with what could not be seen of them, whose OS package stood below already: the package did not
+ * bring them. To be asked before the layer hides anything.
+ */
+function overwrittenFiles(tree: Tree<Visible>, { owners, diffId }: LayerInventory): Map<string, string[]> {
+  const files = new Map<string, string[]>()
+  if (!owners) return files
+  const below = new Set<string>()
+  // A layer may be there twice.
+  for (const [, { packages = [] }] of tree.values())
+    for (const known of packages) if (OS_KINDS.has(known.kind) && known.layer !== diffId) below.add(identity(known))
+  for (const [path, owner] of Object.entries(owners)) if (below.has(identity(owner))) files.set(path, owner.gaps ?? [])
+  return files
+}
+
 const byLength = (paths: readonly string[]) => [...paths].sort((a, b) => a.length - b.length)
 
-const identity = (found: FoundPackage) => `${found.name}\0${found.version}\0${found.architecture ?? ''}`
+const identity = (found: Pick<FoundPackage, 'name' | 'version' | 'architecture'>) =>
+  `${found.name}\0${found.version}\0${found.architecture ?? ''}`
 
 function unreadGap(kind: string, paths: string[]): string {
   const more = paths.length > 1 ? ` and ${paths.length - 1} more` : ''

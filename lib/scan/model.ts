@@ -1,7 +1,7 @@
 /** What a scan keeps: layer inventories by diffID and image inventories by manifest digest. */
 
 /** Rises when the same bytes may give another inventory: it is part of every inventory's key. */
-export const ANALYZER_VERSION = 3
+export const ANALYZER_VERSION = 4
 
 /** A package as its database tells it. `ecosystem` of OS packages is decided by the image's os-release, not here. */
 export interface FoundPackage {
@@ -18,6 +18,18 @@ export interface FoundPackage {
   owned?: true
 }
 
+/**
+ * The OS package that has a file, where its database tells in every layer of all packages (apk, rpm): only the layers
+ * below tell whether the package brought the file, or only had it before.
+ */
+export interface FileOwner {
+  name: string
+  version: string
+  architecture?: string
+  /** What could not be seen of the file; it matters when the file is not the package's any more. */
+  gaps?: string[]
+}
+
 /** What one layer says, before whiteouts are applied. A few KB. */
 export interface LayerInventory {
   analyzer: number
@@ -29,6 +41,8 @@ export interface LayerInventory {
   unread: Record<string, string>
   /** What could not be seen of single files, by path: a later layer may remove them. */
   fileGaps?: Record<string, string[]>
+  /** Whose the files of this layer with `owned` packages are, by path. */
+  owners?: Record<string, FileOwner>
   /** os-release (and its fallbacks) by path, as text up to 64 KiB. */
   osFiles: Record<string, string>
   /** Paths removed from lower layers. */

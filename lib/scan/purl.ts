@@ -79,6 +79,9 @@ function languagePackageUrl({ kind, name, version }: FoundPackage): string {
   return `pkg:${TYPES[kind] ?? kind}/${NAMESPACED.has(kind) ? encodePath(path) : encode(path)}@${encode(version)}`
 }
 
+/** A name and a version of 256 characters, every byte of them encoded, are 9,000. */
+export const PURL_CHARACTERS_MAX = 16_384
+
 /** A package URL taken apart, everything decoded. */
 export interface Purl {
   /** Lower case: `deb`, `npm`, `oci`. */
@@ -91,8 +94,9 @@ export interface Purl {
   qualifiers: Map<string, string>
 }
 
-/** `pkg:type/namespace/name@version?qualifiers#subpath`; undefined when it is not one. */
+/** `pkg:type/namespace/name@version?qualifiers#subpath`; undefined when it is not one, or one of kilobytes. */
 export function parsePurl(text: string): Purl | undefined {
+  if (text.length > PURL_CHARACTERS_MAX) return undefined
   // Some write npm's `@scope` as it is: the version begins behind the last slash.
   const form = /^pkg:\/*([^/?#]+)\/((?:[^?#/]*\/)*)([^@?#/]+)(?:@([^?#]*))?(?:\?([^#]*))?/i.exec(text)
   if (!form) return undefined

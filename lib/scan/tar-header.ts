@@ -5,6 +5,7 @@
  */
 import { LongshoreError } from '../errors.ts'
 import { BLOCK, type EntryType, isExecutable, isUstar, text, typeOf } from './tar-block.ts'
+import { isSparsePax } from './tar-pax.ts'
 
 export interface TarEntry {
   /** Normalised; the root directory is the empty string. */
@@ -72,8 +73,9 @@ export function entryOf(
 ): TarEntry {
   const flag = block[at + 156]!
   const pax = before?.pax
-  let path = before?.path ?? pax?.get('path') ?? nameOf(block, at)
-  const link = before?.link ?? pax?.get('linkpath') ?? text(block, at + 157, 100)
+  // An empty long name is none.
+  let path = before?.path || (pax?.get('path') ?? nameOf(block, at))
+  const link = before?.link || (pax?.get('linkpath') ?? text(block, at + 157, 100))
   const type = typeOf(flag, path)
   let bytes = size
   const paxSize = pax?.get('size')
@@ -83,10 +85,11 @@ export function entryOf(
       throw invalidTar('has a pax size that is none', header)
   }
   if (type !== 'file') bytes = 0
-  const sparse = flag === OLD_SPARSE || pax?.has('GNU.sparse') === true
-  const sparseName = pax?.get('GNU.sparse.name')
-  if (sparse && sparseName !== undefined && before?.path === undefined) path = sparseName
-  return { path, type, size: bytes, link, sparse, executable: isExecutable(block, at) }
+  const isOld = flag === OLD_SPARSE
+  const sparsePax = !isOld && pax !== undefined && isSparsePax(pax)
+  // The name in the header is one that an unpacker without sparse files would make; this one wins over a long name, too.
+  if (sparsePax) path = pax.get('GNU.sparse.name') ?? path
+  return { path, type, size: bytes, link, sparse: isOld || sparsePax, executable: isExecutable(block, at) }
 }
 
 /** Whether the map of an old GNU sparse file goes on in the next block. */

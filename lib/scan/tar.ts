@@ -3,8 +3,9 @@
  * content at a time, only when the visitor asked for it.
  *
  * Where readers of tar disagree it does what Go's archive/tar does, because that is what containerd, Docker and umoci
- * unpack with: a scan must see the files the container will see. So a global pax header applies to nothing, links and
- * directories have no content whatever their size field says, and a GNU long name wins over a pax path.
+ * unpack with: a scan must see the files the container will see. So a global pax header applies to nothing and takes back
+ * what was said before it, links and directories have no content whatever their size field says, and a GNU long name wins
+ * over a pax path.
  */
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
@@ -162,6 +163,7 @@ export class TarWalker {
       return
     }
     if (flag === GLOBAL_PAX) {
+      this.#extension = undefined
       this.#skip = padded(size)
       return
     }

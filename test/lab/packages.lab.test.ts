@@ -78,6 +78,7 @@ const modulesOf = (program: string): string[] => {
   let result: ProbeResult | undefined
   const probe = new ExecutableProbe('p', content.length, {
     limits: defaultLimits,
+    packagesLeft: defaultLimits.packagesMax,
     done: (done) => {
       result = done
     },

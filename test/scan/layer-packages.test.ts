@@ -25,6 +25,12 @@ const tar = (...files: File[]) =>
   ])
 
 const program = { mode: '0000755' }
+/** Built with a Go that left no list of modules. */
+const oldProgram = () => {
+  const bytes = fixture('programs/go')
+  bytes[bytes.indexOf('\xff Go buildinf:', 'latin1') + 15] = 0
+  return bytes
+}
 const metadata = (name: string) => `Metadata-Version: 2.1\nName: ${name}\nVersion: 1.0\n`
 const SITE = 'usr/lib/python3/dist-packages'
 
@@ -112,6 +118,60 @@ describe('language packages owned by an OS package', () => {
   })
 })
 
+describe('a file of an apk package that a later layer has anew', () => {
+  const path = `${SITE}/six-1.0.egg-info`
+  const six = (version: string) =>
+    `P:py3-six\nV:${version}\nA:x86_64\nF:${SITE}\nR:six-1.0.egg-info\nF:usr/bin\nR:tool\n\n`
+  const installed = (...records: string[]): File => ['lib/apk/db/installed', records.join('')]
+  const curl = 'P:curl\nV:8.0-r0\nA:x86_64\n\n'
+  const base = [installed(six('1.0-r0')), [path, metadata('six')]] satisfies File[]
+
+  const merged = async (...layers: File[][]) => {
+    const inventories = await Promise.all(layers.map((files) => inventoryOf(tar(...files))))
+    const { packages, gaps } = mergeLayers(inventories, defaultLimits)
+    return { owned: packages.filter(({ kind }) => kind === 'python').map(({ owned }) => owned === true), gaps }
+  }
+
+  test('is judged when the package stood below already: apk tells anew of all packages whenever it adds one', async () => {
+    expect(await merged(base, [installed(six('1.0-r0'), curl), [path, metadata('other')]])).toMatchObject({
+      owned: [false],
+    })
+    // Whatever becomes of the database below.
+    const anew: File[] = [['lib/apk/db/.wh..wh..opq', ''], installed(six('1.0-r0')), [path, metadata('other')]]
+    expect(await merged(base, anew)).toMatchObject({ owned: [false] })
+  })
+
+  test('is left to the distribution when the package came with it, or in another version', async () => {
+    expect(await merged(base)).toMatchObject({ owned: [true] })
+    expect(await merged(base, [installed(six('1.0-r0'), curl)])).toMatchObject({ owned: [true] })
+    expect(await merged(base, [installed(six('1.0-r1')), [path, metadata('six')]])).toMatchObject({ owned: [true] })
+    expect(await merged([installed(curl)], base)).toMatchObject({ owned: [true] })
+    // The same layer twice brings the same package.
+    expect(await merged(base, base)).toMatchObject({ owned: [true] })
+  })
+
+  test('tells what could not be seen of it', async () => {
+    const tool: File = ['usr/bin/tool', oldProgram(), program]
+    expect((await merged([...base, tool])).gaps).toEqual([])
+    expect((await merged(base, [installed(six('1.0-r0'), curl), tool])).gaps).toEqual([
+      '"usr/bin/tool" was built with a Go older than 1.18, whose list of modules is not read',
+    ])
+  })
+
+  test('names its owner in the inventory only where something was found', async () => {
+    const many = `P:many\nV:1\nF:usr/bin\n${Array.from({ length: 500 }, (_, i) => `R:p${i}\n`).join('')}\n`
+    const { owners } = await inventoryOf(tar(installed(six('1.0-r0'), many), [path, metadata('six')]))
+    expect(owners).toEqual({ [path]: { name: 'py3-six', version: '1.0-r0', architecture: 'x86_64' } })
+  })
+})
+
+test('what could not be seen of a file is told whatever the file is called', async () => {
+  const layer = await inventoryOf(tar(['__proto__', oldProgram(), program]))
+  expect(mergeLayers([JSON.parse(JSON.stringify(layer))], defaultLimits).gaps).toEqual([
+    '"__proto__" was built with a Go older than 1.18, whose list of modules is not read',
+  ])
+})
+
 describe('programs in a layer', () => {
   test('are found by their content wherever they are, when they may be executed', async () => {
     const lines = await seen(
@@ -158,8 +218,7 @@ describe('programs in a layer', () => {
   })
 
   test('are replaced and removed by later layers, and with them what could not be read of them', async () => {
-    const old = fixture('programs/go')
-    old[old.indexOf('\xff Go buildinf:', 'latin1') + 15] = 0
+    const old = oldProgram()
     const base = await inventoryOf(tar(['usr/bin/a', old, program], ['usr/bin/b', fixture('programs/go'), program]))
     expect(mergeLayers([base], defaultLimits).gaps).toEqual([
       '"usr/bin/a" was built with a Go older than 1.18, whose list of modules is not read',

@@ -81,6 +81,24 @@ describe('the tar walker', () => {
     expect(found.contents).toEqual({ a: '1', b: '2' })
   })
 
+  test('forgets at a global pax header what extensions before it said, as Go does', () => {
+    const longName = Buffer.concat([header('././@LongLink', 6, 'L'), body('tmp/x\0')])
+    const global = pax({ comment: 'x' }, 'g')
+    for (const extension of [pax({ path: 'tmp/x' }), longName])
+      expect(walk(Buffer.concat([extension, global, file('a', '1'), END])).contents).toEqual({ a: '1' })
+    expect(walk(Buffer.concat([longName, global])).paths).toEqual([])
+  })
+
+  test('takes an empty long name for none, as Go does', () => {
+    const empty = (flag: string) => Buffer.concat([header('././@LongLink', 1, flag), body('\0')])
+    const link = header('l', 0, '2', (b) => b.write('there', 157))
+    const found = walk(Buffer.concat([empty('L'), file('a', '1'), pax({ path: 'm' }), empty('K'), link, END]))
+    expect(found.entries.map(({ path, link }) => [path, link])).toEqual([
+      ['a', ''],
+      ['m', 'there'],
+    ])
+  })
+
   test('ignores the size of links and directories, which have no content', () => {
     const found = walk(
       Buffer.concat([header('d', 4096, '5'), header('l', 9, '1', (b) => b.write('t', 157)), file('a', '1'), END]),
@@ -121,6 +139,32 @@ describe('the tar walker', () => {
       ['after', false],
     ])
     expect(found.contents).toEqual({ after: 'ok' })
+  })
+
+  test.each<[records: Record<string, string>, isSparse: boolean]>([
+    [{}, false],
+    [{ 'GNU.sparse.realsize': '3' }, false],
+    [{ 'GNU.sparse.major': '0', 'GNU.sparse.minor': '0' }, true],
+    [{ 'GNU.sparse.major': '0', 'GNU.sparse.minor': '1' }, true],
+    [{ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0' }, true],
+    [{ 'GNU.sparse.major': '1' }, false],
+    [{ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '1', 'GNU.sparse.map': '0,1' }, false],
+    [{ 'GNU.sparse.map': '0,1' }, true],
+    [{ 'GNU.sparse.map': '' }, false],
+    [{ 'GNU.sparse.offset': '0', 'GNU.sparse.numbytes': '1', 'GNU.sparse.map': '' }, true],
+    [{ 'GNU.sparse.map': '0,1', 'GNU.sparse.offset': '' }, false],
+  ])('takes a file for sparse, and its other name, only where Go does: %j', (records, isSparse) => {
+    const long = Buffer.concat([header('././@LongLink', 5, 'L'), body('long\0')])
+    const sparse = pax({ ...records, 'GNU.sparse.name': 'other' })
+    const found = walk(Buffer.concat([sparse, file('name', 'x'), long, sparse, file('name', 'x'), END]))
+    expect(found.paths).toEqual(isSparse ? ['other', 'other'] : ['name', 'long'])
+    expect(found.entries.map(({ sparse }) => sparse)).toEqual([isSparse, isSparse])
+  })
+
+  test('leaves an old sparse file the name of its header', () => {
+    const records = { 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0', 'GNU.sparse.name': 'other' }
+    const found = walk(Buffer.concat([pax(records), header('name', 0, 'S'), END]))
+    expect(found.entries).toMatchObject([{ path: 'name', sparse: true }])
   })
 
   test('never makes a path that leaves the image', () => {

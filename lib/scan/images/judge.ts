@@ -27,7 +27,8 @@ export async function judgeImage(
   database: AdvisoryDatabase,
   { blobs, limits }: { blobs: BlobStore; limits: Limits },
 ): Promise<Judged> {
-  const report = await buildReport({ image, inventory, database, ownedJudged: limits.ownedPackagesJudged === 1 })
+  const { findingsMax, ownedPackagesJudged } = limits
+  const report = await buildReport({ image, inventory, database, ownedJudged: ownedPackagesJudged === 1, findingsMax })
   const json = JSON.stringify(report)
   const reportKey = `reports/${sha256(json)}.json`
   await blobs.put(reportKey, json, { contentType: 'application/json' })

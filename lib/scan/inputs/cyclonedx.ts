@@ -6,7 +6,7 @@
 import type { Limits } from '../../config.ts'
 import { isDigest } from '../../oci/digest.ts'
 import { parsePurl } from '../purl.ts'
-import type { SbomDocument, SbomItem } from './document.ts'
+import { isOfImage, type SbomDocument, type SbomItem } from './document.ts'
 import { listOf, own, propertiesOf, textOf } from './json-fields.ts'
 
 const TRIVY = 'aquasecurity:trivy:'
@@ -111,13 +111,10 @@ function imageOf(root: unknown): { digest?: string; platform?: string } {
   }
 }
 
-/** A report in CycloneDX also says for what its revision had no advisories: that is for the next revision to say. */
-const OF_REVISION = /^The revision holds no advisories for /
-
 const gapsOf = (metadata: unknown): string[] =>
   listOf(metadata, 'properties').flatMap((property) => {
     const gap = textOf(property, 'name') === 'longshore:gap' ? textOf(property, 'value') : undefined
-    return gap === undefined || OF_REVISION.test(gap) ? [] : [gap]
+    return gap !== undefined && isOfImage(gap) ? [gap] : []
   })
 
 const layersOf = (metadata: unknown): SbomDocument['layers'] =>

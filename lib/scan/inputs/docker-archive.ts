@@ -10,11 +10,25 @@ import { showPath } from '../paths.ts'
 import { type ImageContent, readConfig } from '../target.ts'
 import { type Files, pathIn, readSmall } from './files.ts'
 import { listOf, textOf } from './json-fields.ts'
-import { INDEX, openOciLayout } from './oci-layout.ts'
-import { named, type SavedImage } from './saved.ts'
+import {
+  imagesByConfig,
+  isOciLayout,
+  type LayoutImage,
+  layoutImages,
+  openLayoutImage,
+  openOciLayout,
+} from './oci-layout.ts'
+import { means, named, type SavedImage } from './saved.ts'
 
 const LIST = 'manifest.json'
 const LAYER_TYPE = 'application/vnd.docker.image.rootfs.diff.tar'
+
+interface ListedImage {
+  /** Paths in the archive. */
+  config: string
+  layers: string[]
+  names: string[]
+}
 
 /**
  * The image of this name in the archive, or its only one. An archive without manifests of its own is known by the digest
@@ -23,25 +37,56 @@ const LAYER_TYPE = 'application/vnd.docker.image.rootfs.diff.tar'
  * @throws LongshoreError `invalid-value`, `digest-mismatch`, `manifest-invalid`
  */
 export async function openDockerArchive(files: Files, name: string | undefined, limits: Limits): Promise<SavedImage> {
-  if (files.sizeOf(INDEX) !== undefined && files.sizeOf('oci-layout') !== undefined)
-    return openOciLayout(files, name, limits)
-  if (files.sizeOf(LIST) === undefined)
+  const isLayout = isOciLayout(files)
+  if (files.sizeOf(LIST) === undefined) {
+    if (isLayout) return openOciLayout(files, name, limits)
     throw new LongshoreError(
       'invalid-value',
       files.sizeOf('repositories') === undefined
         ? `${files.name} is no archive of docker save: it holds no ${LIST}`
         : `${files.name} was saved by a Docker before 1.10: load it and save it again`,
     )
+  }
   const listed = jsonOf(await readSmall(files, LIST, limits.manifestBytesMax), files.name)
-  const images = (Array.isArray(listed) ? listed : []).slice(0, limits.indexChildrenMax).map((one: unknown) => ({
-    config: pathIn(textOf(one, 'Config') ?? ''),
-    names: textsOf(one, 'RepoTags'),
-    layers: textsOf(one, 'Layers').map(pathIn),
-  }))
-  const { config, names, layers } = named(images, name, files.name)
+  const images: ListedImage[] = (Array.isArray(listed) ? listed : [])
+    .slice(0, limits.indexChildrenMax)
+    .map((one: unknown) => ({
+      config: pathIn(textOf(one, 'Config') ?? ''),
+      names: textsOf(one, 'RepoTags'),
+      layers: textsOf(one, 'Layers').map(pathIn),
+    }))
+  const candidates = isLayout ? await inEitherList(files, images, limits) : images
+  const chosen = named<LayoutImage | ListedImage>(candidates, name, files.name)
+  return 'descriptor' in chosen ? openLayoutImage(files, chosen, limits) : openListed(files, chosen, limits)
+}
+
+/**
+ * The images of the layout, each with the names that `manifest.json` has for it too, and those that only `manifest.json`
+ * has: Docker leaves images without a tag out of the index (moby#47210, moby#51389).
+ */
+async function inEitherList(
+  files: Files,
+  listed: readonly ListedImage[],
+  limits: Limits,
+): Promise<(LayoutImage | ListedImage)[]> {
+  const inLayout = await layoutImages(files, limits)
+  const byConfig = await imagesByConfig(files, inLayout, limits)
+  const others: ListedImage[] = []
+  for (const image of listed) {
+    const same = byConfig.get(`sha256:${hashIn(image.config)}`)
+    if (same) {
+      const known = same.flatMap(({ names }) => names)
+      same[0]!.names.push(...image.names.filter((name) => !known.some((full) => means(name, full))))
+    } else if (files.sizeOf(image.config) !== undefined) others.push(image)
+  }
+  return [...inLayout, ...others]
+}
+
+async function openListed(files: Files, image: ListedImage, limits: Limits): Promise<SavedImage> {
+  const { config, names, layers } = image
   const bytes = await readSmall(files, config, limits.manifestBytesMax)
   const digest = sha256(bytes)
-  const told = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(config)?.[1]
+  const told = hashIn(config)
   if (told !== undefined && digest !== `sha256:${told}`)
     throw new LongshoreError('digest-mismatch', `${showPath(config)} in ${files.name} hashes to ${digest}`)
   const { diffIds } = readConfig(bytes, files.name)
@@ -58,6 +103,9 @@ export async function openDockerArchive(files: Files, name: string | undefined, 
   )
   return { image: names[0] ?? files.name, digest, content }
 }
+
+/** What a config is called by; an archive may call it anything. */
+const hashIn = (path: string): string | undefined => /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(path)?.[1]
 
 const textsOf = (value: unknown, key: string): string[] =>
   listOf(value, key).filter((one): one is string => typeof one === 'string')

@@ -1,6 +1,12 @@
 /** What an SBOM says, whatever its format: the common ground of the readers. */
 import type { ImagePackage } from '../model.ts'
 
+/** What of a report's gaps is for the next judgement to say: for what there were no advisories, how many findings fit. */
+const OF_JUDGEMENT = /^The revision holds no advisories for |^more than \d+ findings; /
+
+/** Whether a gap that a report of ours tells is the image's own. */
+export const isOfImage = (gap: string): boolean => !OF_JUDGEMENT.test(gap)
+
 /** One component that is named as a package. */
 export interface SbomItem {
   /** The names the document has for it, best first; the package URL decides which is meant. */

@@ -7,16 +7,25 @@ import type { Limits } from '../../config.ts'
 import { LongshoreError } from '../../errors.ts'
 import { readBody } from '../../net/body.ts'
 import { parseManifest } from '../../oci/manifest.ts'
-import type { Descriptor } from '../../oci/types.ts'
+import { type Descriptor, MEDIA_TYPES } from '../../oci/types.ts'
 import { verified } from '../../oci/verify.ts'
 import type { ImageContent } from '../target.ts'
 import { type Files, readSmall } from './files.ts'
+import { own } from './json-fields.ts'
 import { named, type SavedImage } from './saved.ts'
 
-export const INDEX = 'index.json'
+const INDEX = 'index.json'
 
 /** What containerd and Docker write beside the specification's own annotation, which may be the tag alone. */
 const NAMES = ['io.containerd.image.name', 'org.opencontainers.image.ref.name']
+
+export const isOciLayout = (files: Files): boolean =>
+  files.sizeOf(INDEX) !== undefined && files.sizeOf('oci-layout') !== undefined
+
+export interface LayoutImage {
+  descriptor: Descriptor
+  names: string[]
+}
 
 /**
  * The image of this name in the layout, or its only one.
@@ -24,19 +33,71 @@ const NAMES = ['io.containerd.image.name', 'org.opencontainers.image.ref.name']
  * @throws LongshoreError `invalid-value` when the layout is none or holds another number of images than one
  */
 export async function openOciLayout(files: Files, name: string | undefined, limits: Limits): Promise<SavedImage> {
-  const bytes = await readSmall(files, INDEX, limits.manifestBytesMax)
-  const { manifests } = parseManifest(bytes, { what: `${INDEX} in ${files.name}`, limits })
-  const images = new Map((manifests ?? []).map((one) => [one.digest, { digest: one.digest, names: namesOf(one) }]))
-  const { digest, names } = named([...images.values()], name, files.name)
-  return { image: names[0] ?? files.name, digest, content: layoutContent(files, limits) }
+  return openLayoutImage(files, named(await layoutImages(files, limits), name, files.name), limits)
 }
 
-const namesOf = ({ annotations = {} }: Descriptor): string[] => [
-  ...new Set(NAMES.flatMap((key) => annotations[key] ?? [])),
-]
+export function openLayoutImage(files: Files, { descriptor, names }: LayoutImage, limits: Limits): SavedImage {
+  return { image: names[0] ?? files.name, digest: descriptor.digest, content: layoutContent(files, limits) }
+}
+
+/** What the index names. An image that was saved under several tags stands there once for each. */
+export async function layoutImages(files: Files, limits: Limits): Promise<LayoutImage[]> {
+  const bytes = await readSmall(files, INDEX, limits.manifestBytesMax)
+  if (hasNullForList(bytes)) return []
+  const { manifests = [] } = parseManifest(bytes, { what: `${INDEX} in ${files.name}`, limits })
+  const images = new Map<string, LayoutImage>()
+  for (const descriptor of manifests) {
+    const names = [...(images.get(descriptor.digest)?.names ?? []), ...namesOf(descriptor)]
+    images.set(descriptor.digest, { descriptor, names: [...new Set(names)] })
+  }
+  return [...images.values()]
+}
+
+/** The first Docker 25 wrote null when it had nothing to list (moby#47210). */
+function hasNullForList(bytes: Buffer): boolean {
+  try {
+    return own(JSON.parse(bytes.toString('utf8')), 'manifests') === null
+  } catch {
+    return false
+  }
+}
+
+const namesOf = ({ annotations = {} }: Descriptor): string[] => NAMES.flatMap((key) => annotations[key] ?? [])
+
+const { ociIndex, ociManifest, dockerList, dockerManifest } = MEDIA_TYPES
+const MANIFESTS = new Set<string>([ociIndex, ociManifest, dockerList, dockerManifest])
+
+/**
+ * The images by the digests of their configs; an index has one for each of its platforms that is there. Of an archive with
+ * more manifests than `indexChildrenMax` some are left out.
+ */
+export async function imagesByConfig(
+  files: Files,
+  images: readonly LayoutImage[],
+  limits: Limits,
+): Promise<Map<string, LayoutImage[]>> {
+  const content = layoutContent(files, limits)
+  const found = new Map<string, LayoutImage[]>()
+  let left = limits.indexChildrenMax
+  for (const image of images) {
+    const seen = new Set<string>()
+    const waiting = [image.descriptor]
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      const { digest, mediaType } = next
+      if (seen.has(digest) || !MANIFESTS.has(mediaType) || files.sizeOf(pathOf(digest)) === undefined) continue
+      if (left-- <= 0) return found
+      seen.add(digest)
+      const { config, manifests = [] } = await content.manifest('', digest)
+      waiting.push(...manifests)
+      if (config) found.set(config.digest, [...(found.get(config.digest) ?? []), image])
+    }
+  }
+  return found
+}
+
+const pathOf = (digest: string) => `blobs/${digest.replace(':', '/')}`
 
 function layoutContent(files: Files, limits: Limits): ImageContent {
-  const pathOf = (digest: string) => `blobs/${digest.replace(':', '/')}`
   const blob: ImageContent['blob'] = async (_, descriptor) => {
     const what = `the blob ${descriptor.digest} in ${files.name}`
     const path = pathOf(descriptor.digest)

@@ -14,14 +14,18 @@ export interface SavedImage {
 /** Names listed in a message. */
 const NAMES_MAX = 10
 
-/** The candidate of this name, or the only one. Throws `invalid-value` that lists what is there. */
-export function named<T extends { names: readonly string[] }>(
+/** The candidate of this name, with its names that were meant, or the only one. Throws `invalid-value` that lists what is there. */
+export function named<T extends { names: string[] }>(
   candidates: readonly T[],
   name: string | undefined,
   where: string,
 ): T {
   const found =
-    name === undefined ? candidates : candidates.filter(({ names }) => names.some((one) => means(name, one)))
+    name === undefined
+      ? candidates
+      : candidates
+          .map((one) => ({ ...one, names: one.names.filter((full) => means(name, full)) }))
+          .filter(({ names }) => names.length > 0)
   if (found.length === 1) return found[0]!
   const names = candidates.flatMap((one) => one.names)
   const list = names.length === 0 ? 'images without a name' : names.slice(0, NAMES_MAX).map(showPath).join(', ')
@@ -35,5 +39,5 @@ export function named<T extends { names: readonly string[] }>(
 }
 
 /** In full, without the registry of Docker Hub, or by the tag alone. */
-const means = (name: string, full: string): boolean =>
+export const means = (name: string, full: string): boolean =>
   full === name || full.replace(/^docker\.io\/(?:library\/)?/, '') === name || full.endsWith(`:${name}`)

@@ -1,7 +1,8 @@
 /** From an item of an SBOM to a package that can be judged. The package URL decides what it is. */
+import type { Limits } from '../../config.ts'
 import type { FoundPackage, ImagePackage } from '../model.ts'
 import { OS_KINDS } from '../packages/kinds.ts'
-import { type Purl, packageUrl } from '../purl.ts'
+import { PURL_CHARACTERS_MAX, type Purl, packageUrl } from '../purl.ts'
 import type { SbomItem } from './document.ts'
 
 const KINDS: ReadonlyMap<string, FoundPackage['kind']> = new Map([
@@ -20,6 +21,22 @@ const KINDS: ReadonlyMap<string, FoundPackage['kind']> = new Map([
 
 /** What an advisory database is asked for; undefined for types that none of ours knows. */
 export const kindOf = (purl: Purl): FoundPackage['kind'] | undefined => KINDS.get(purl.type)
+
+/** As long as in images (`isField`): to compare versions takes time that grows with their length, and some by its square. */
+const FIELD_CHARACTERS_MAX = 256
+export const isShort = (value = ''): boolean => value.length <= FIELD_CHARACTERS_MAX
+
+/** Whether a component is as short as what an image says of a package. Else it is not taken apart any further. */
+export function isShortItem(item: SbomItem, purl: Purl | undefined, limits: Pick<Limits, 'pathBytesMax'>): boolean {
+  if (item.purl.length > PURL_CHARACTERS_MAX || (item.path ?? '').length > limits.pathBytesMax) return false
+  const ofPurl = purl ? [purl.type, purl.namespace, purl.name, purl.version] : []
+  const qualifiers = ['arch', 'distro', 'epoch'].map((name) => purl?.qualifiers.get(name))
+  return [item.layer, ...ofPurl, ...qualifiers].every(isShort)
+}
+
+/** The same of what became of it: names are put together. */
+export const isShortPackage = ({ name, version, source }: ImagePackage): boolean =>
+  [name, version, source?.name, source?.version].every(isShort)
 
 /**
  * @param path where the SBOM itself lies, for packages it names no place for
@@ -43,7 +60,11 @@ export function packageOf(
   }
   // Names lose their spelling in a package URL (PyPI), so the document's is taken where it means the same package.
   const spelled = item.names.find(
-    (name) => name !== '' && packageUrl({ ...common, name, version: item.version }, os) === item.purl,
+    (name) =>
+      name !== '' &&
+      isShort(name) &&
+      isShort(item.version) &&
+      packageUrl({ ...common, name, version: item.version }, os) === item.purl,
   )
   const named = spelled === undefined ? namedBy(purl, kind) : { name: spelled, version: item.version }
   const source = OS_KINDS.has(kind) ? (item.source ?? upstreamOf(purl, kind, named.version)) : undefined

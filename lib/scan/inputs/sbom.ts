@@ -15,10 +15,10 @@ import { OS_KINDS } from '../packages/kinds.ts'
 import { showPath } from '../paths.ts'
 import { type Purl, parsePurl } from '../purl.ts'
 import { readCycloneDx } from './cyclonedx.ts'
-import type { SbomDocument } from './document.ts'
+import type { SbomDocument, SbomItem } from './document.ts'
 import { textOf } from './json-fields.ts'
 import { distroOf, namedOs } from './sbom-os.ts'
-import { kindOf, packageOf } from './sbom-package.ts'
+import { isShort, isShortItem, isShortPackage, kindOf, packageOf } from './sbom-package.ts'
 import { readSpdx } from './spdx.ts'
 
 export interface ReadSbom {
@@ -45,7 +45,13 @@ export function readSbom(bytes: Uint8Array, name: string, limits: Limits): ReadS
   if (document.unnamed.length > 0)
     gaps.add(`${count(document.unnamed)} without a package URL cannot be judged: ${listed(document.unnamed)}`)
 
-  const parsed = document.items.map((item) => ({ item, purl: parsePurl(item.purl) }))
+  const long: string[] = []
+  const parsed: { item: SbomItem; purl: Purl | undefined }[] = []
+  for (const item of document.items) {
+    const purl = parsePurl(item.purl)
+    if (isShortItem(item, purl, limits)) parsed.push({ item, purl })
+    else long.push(item.names[0] || item.purl)
+  }
   const os = osOf(document, parsed)
   const packages: ImagePackage[] = []
   const strange: string[] = []
@@ -66,11 +72,17 @@ export function readSbom(bytes: Uint8Array, name: string, limits: Limits): ReadS
       break
     }
     const pack = packageOf(item, purl, kind, os, name)
+    if (!isShortPackage(pack)) {
+      long.push(item.names[0] || item.purl)
+      continue
+    }
     if (pack.version === '' && document.completeness !== 'ours') unversioned.push(pack.name)
     packages.push(pack)
   }
   if (strange.length > 0)
     gaps.add(`${count(strange)} with something that is no package URL cannot be judged: ${listed(strange)}`)
+  if (long.length > 0)
+    gaps.add(`${count(long)} with a name, version, source or place that is too long cannot be judged: ${listed(long)}`)
   if (unversioned.length > 0)
     gaps.add(`${count(unversioned)} without a version cannot be judged: ${listed(unversioned)}`)
   for (const [type, names] of others) gaps.add(`${count(names)} of the type ${type} cannot be judged: ${listed(names)}`)
@@ -135,8 +147,9 @@ const listed = (names: readonly string[]): string =>
 
 /** The distribution the document names, else the one most of its OS packages name. */
 function osOf(document: SbomDocument, parsed: readonly { purl: Purl | undefined }[]): ImageInventory['os'] {
-  if (document.completeness === 'ours') return document.os
-  if (document.os && document.os.id !== '') return namedOs(document.os)
+  const told = isShort(document.os?.id) && isShort(document.os?.version) ? document.os : undefined
+  if (document.completeness === 'ours') return told
+  if (told && told.id !== '') return namedOs(told)
   const votes = new Map<string, { os: { id: string; version: string }; votes: number }>()
   for (const { purl } of parsed) {
     const kind = purl && kindOf(purl)

@@ -1,7 +1,7 @@
 /** SPDX 2.2 and 2.3 as JSON: packages by their `purl` references; image and distribution by their purpose. */
 import { isDigest } from '../../oci/digest.ts'
 import { parsePurl } from '../purl.ts'
-import type { SbomDocument, SbomItem } from './document.ts'
+import { isOfImage, type SbomDocument, type SbomItem } from './document.ts'
 import { listOf, own, textOf } from './json-fields.ts'
 
 /** As `writeSpdx` words it. */
@@ -10,7 +10,8 @@ const OUR_SOURCE = /^from (.*) in layer (\S*?)(?: of the source package (\S+) (.
 const BUILT_FROM = /^built package from: (\S+) (\S+)$/
 /** What our comment begins with; the lines after it are gaps. */
 const OUR_COMMENT = /^Advisory revision \S+, coverage (?:full|partial|none)$/
-const OF_REVISION = /^The revision holds no advisories for /
+/** A path, a layer, a name and a version; longer ones take time to be searched. */
+const SOURCE_INFO_CHARACTERS_MAX = 8_192
 
 /** Nothing is thrown: what is not there, or is not what it should be, is not read. */
 export function readSpdx(spdx: unknown): SbomDocument {
@@ -28,7 +29,7 @@ export function readSpdx(spdx: unknown): SbomDocument {
     image: textOf(spdx, 'name') ?? '',
     items: [],
     unnamed: [],
-    gaps: isOurs ? lines.filter((line) => line !== '' && !OF_REVISION.test(line)) : [],
+    gaps: isOurs ? lines.filter((line) => line !== '' && isOfImage(line)) : [],
     completeness: isOurs ? 'ours' : 'unknown',
     ...(tool === undefined ? {} : { tool }),
   }
@@ -62,7 +63,8 @@ function takeImage(document: SbomDocument, pack: unknown, text: string | undefin
 }
 
 function itemOf(pack: unknown, purl: string): SbomItem {
-  const sourceInfo = textOf(pack, 'sourceInfo') ?? ''
+  const told = textOf(pack, 'sourceInfo') ?? ''
+  const sourceInfo = told.length <= SOURCE_INFO_CHARACTERS_MAX ? told : ''
   const [, path, layer, ours, oursVersion] = OUR_SOURCE.exec(sourceInfo) ?? []
   const [, name = ours, version = oursVersion] = BUILT_FROM.exec(sourceInfo) ?? []
   return {

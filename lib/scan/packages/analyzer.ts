@@ -18,10 +18,15 @@ export interface Analyzer {
 /** What an analyzer may use beside the file, and where it leaves what it has to say beside the packages. */
 export interface ReadingRoom {
   limits: Limits
+  /** Packages that the layer has room for. Who reads a list stops after one more, which tells that there are more. */
+  packagesLeft: number
   /** A sentence about an entry that cannot be read; the path of the file is put before it. */
   gap(sentence: string): void
-  /** A file that a package of the distribution put there, as its database has it, with or without a leading slash. */
-  owns(path: string): void
+  /**
+   * A file that a package of the distribution put there, as its database has it, with or without a leading slash. The
+   * owner is told where a database tells anew of packages that were there before.
+   */
+  owns(path: string, owner?: FoundPackage): void
   /** What dpkg's list of this name has (`owned.ts`) was put there by a package of the distribution. */
   ownsList(list: string): void
 }

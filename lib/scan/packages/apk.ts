@@ -9,12 +9,13 @@ export const apk: Analyzer = {
   kind: 'apk',
   wants: (path) => PATHS.has(path),
   bytesMax: 'packageFileBytesMax',
-  read: (path, content, { gap, owns }) => {
+  read: (path, content, { gap, owns, packagesLeft }) => {
     if (content.includes(0)) throw new Unreadable('is not a text file')
     const packages: FoundPackage[] = []
     let fields = new Map<string, string>()
     // Every field's line is a part of a record, so that one whose wanted fields are damaged is seen.
     let inside = false
+    let owner: FoundPackage | undefined
     let strays = 0
     const finish = () => {
       if (!inside) return
@@ -23,10 +24,11 @@ export const apk: Analyzer = {
       else gap(`has an entry that cannot be read: ${[...fields.values()].join(' ').slice(0, 80)}`)
       fields = new Map()
       inside = false
+      owner = undefined
     }
     let directory = ''
     let at = 0
-    while (at < content.length) {
+    while (at < content.length && packages.length <= packagesLeft) {
       const newline = content.indexOf(0x0a, at)
       const end = newline < 0 ? content.length : newline
       if (end === at) finish()
@@ -37,7 +39,11 @@ export const apk: Analyzer = {
         const value = () => content.toString('utf8', at + 2, Math.min(end, at + 1024)).trim()
         if ('PVAo'.includes(field)) fields.set(field, value())
         else if (field === 'F') directory = value()
-        else if (field === 'R') owns(`${directory}/${value()}`)
+        else if (field === 'R') {
+          // Name and version stand before the files.
+          owner ??= readRecord(fields, path)
+          owns(`${directory}/${value()}`, owner)
+        }
       } else strays++
       at = end + 1
     }

@@ -13,13 +13,14 @@ export const composer: Analyzer = {
   wants: (path) =>
     path.endsWith(INSTALLED) && (path.length === INSTALLED.length || path.at(-INSTALLED.length - 1) === '/'),
   bytesMax: 'packageListBytesMax',
-  read(path, content, { gap }) {
+  read(path, content, { gap, packagesLeft }) {
     const installed = readJson(content)
     const list = Array.isArray(installed) ? installed : own(installed, 'packages')
     if (!Array.isArray(list)) throw new Unreadable('holds no list of packages')
     const packages: FoundPackage[] = []
     let unread = 0
     for (const entry of list) {
+      if (packages.length > packagesLeft) break
       const name = own(entry, 'name')
       const version = own(entry, 'version')
       if (isField(name) && isField(version)) packages.push({ kind: 'composer', name, version, path })

@@ -27,11 +27,12 @@ export const dpkg: Analyzer = {
       // Distroless keeps the checksums of `base` beside it in `base.md5sums`.
       !path.endsWith('.md5sums')),
   bytesMax: 'packageFileBytesMax',
-  read: (path, content, { gap, ownsList }) => {
+  read: (path, content, { gap, ownsList, packagesLeft }) => {
     if (content.includes(0)) throw new Unreadable('is not a text file')
     const packages: FoundPackage[] = []
     const strays = { lines: 0 }
     for (const stanza of stanzas(content, strays)) {
+      if (packages.length > packagesLeft) break
       const found = readStanza(stanza, path)
       if (typeof found === 'string') gap(`${found}: ${shown(stanza)}`)
       if (typeof found !== 'object') continue

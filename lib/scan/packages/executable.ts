@@ -69,14 +69,15 @@ export class ExecutableProbe implements ContentSink {
   constructor(
     path: string,
     size: number,
-    options: { limits: Limits; range?: Range | undefined; done(result: ProbeResult): void },
+    options: { limits: Limits; packagesLeft: number; range?: Range | undefined; done(result: ProbeResult): void },
   ) {
     this.#path = path
     this.#size = size
     this.#limits = options.limits
     this.#done = options.done
     const gap = (sentence: string) => void this.#gaps.push(sentence)
-    this.#room = { limits: options.limits, gap, owns() {}, ownsList() {} }
+    const { limits, packagesLeft } = options
+    this.#room = { limits, packagesLeft, gap, owns() {}, ownsList() {} }
     this.#head = this.#want(0, Math.min(size, HEAD_BYTES))
     this.#range = options.range
     if (this.#range) this.#rust = this.#want(this.#range.start, this.#range.end)

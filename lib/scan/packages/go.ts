@@ -16,7 +16,7 @@ const SENTINEL_BYTES = 16
 const DEVELOPMENT = '(devel)'
 
 /** The packages of one program; `content` begins at the mark. Throws Unreadable or RangeError. */
-export function readGoBuild(path: string, content: Buffer, { gap }: ReadingRoom): FoundPackage[] {
+export function readGoBuild(path: string, content: Buffer, { gap, packagesLeft }: ReadingRoom): FoundPackage[] {
   if ((content.readUInt8(FLAGS_AT) & INLINE) === 0)
     throw new Unreadable('was built with a Go older than 1.18, whose list of modules is not read')
   const version = lengthAndText(content, HEADER_BYTES)
@@ -37,6 +37,7 @@ export function readGoBuild(path: string, content: Buffer, { gap }: ReadingRoom)
   let modules = 0
   const lines = text.slice(SENTINEL_BYTES, -SENTINEL_BYTES).split('\n')
   for (let i = 0; i < lines.length; i++) {
+    if (packages.length > packagesLeft) return packages
     const [what, name, at] = lines[i]!.split('\t')
     // The commands of Go itself are of no module.
     if (what === 'mod' || what === 'dep' || (what === 'path' && name?.startsWith('cmd/'))) modules++

@@ -51,7 +51,7 @@ interface Place {
 }
 
 function readArchive(walk: Walk, content: Buffer, { inside, depth, bytesMax }: Place): void {
-  const { limits } = walk.room
+  const { limits, packagesLeft } = walk.room
   const zip = openZip(content, walk.budget)
   const add = (name: string, version: string) => {
     const found: FoundPackage = { kind: 'maven', name, version, path: walk.path }
@@ -61,6 +61,7 @@ function readArchive(walk: Walk, content: Buffer, { inside, depth, bytesMax }: P
   let named = false
   let holdsOthers = false
   for (const member of zip.members) {
+    if (walk.packages.length > packagesLeft) return
     const wanted = PROPERTIES.test(member.name) ? 'properties' : member.name === MANIFEST ? 'manifest' : undefined
     const nested = !wanted && ARCHIVE.test(member.name)
     if (!wanted && !nested) continue

@@ -10,12 +10,13 @@ export const nuget: Analyzer = {
   kind: 'nuget',
   wants: (path) => path.endsWith('.deps.json'),
   bytesMax: 'packageListBytesMax',
-  read(path, content, { gap }) {
+  read(path, content, { gap, packagesLeft }) {
     const libraries = own(readJson(content), 'libraries')
     if (typeof libraries !== 'object' || libraries === null) throw new Unreadable('holds no libraries')
     const packages: FoundPackage[] = []
     let unread = 0
     for (const [key, library] of Object.entries(libraries)) {
+      if (packages.length > packagesLeft) break
       const type = own(library, 'type')
       // The rest are projects of the application itself.
       if (type !== 'package' && type !== 'runtimepack') continue

@@ -4,6 +4,7 @@
  * nothing here, for no distribution has advisories for what they brought. Only paths at which a language package may be
  * found are kept, so that the 100,000 paths of a distribution cost nothing.
  */
+import type { FoundPackage } from '../model.ts'
 import { ANALYZERS } from './index.ts'
 import { OS_KINDS } from './kinds.ts'
 
@@ -18,7 +19,8 @@ const SYSTEM = /^(?:usr\/(?!local\/)|bin\/|sbin\/|lib[^/]*\/|etc\/|var\/)/
 const PATHS_MAX = 2_000_000
 
 export class OwnedPaths {
-  readonly #paths = new Set<string>()
+  /** With the package, where the database told it. One object for all of its files. */
+  readonly #paths = new Map<string, FoundPackage | undefined>()
   /** Paths of dpkg's lists by the list's name; lists come before and after the entries that say whose they are. */
   readonly #lists = new Map<string, string[]>()
   readonly #ownLists = new Set<string>()
@@ -31,9 +33,9 @@ export class OwnedPaths {
   }
 
   /** As a package's file list has it, with or without a leading slash. */
-  readonly add = (told: string): void => {
+  readonly add = (told: string, owner?: FoundPackage): void => {
     const path = this.#kept(told)
-    if (path !== undefined) this.#paths.add(path)
+    if (path !== undefined) this.#paths.set(path, owner)
   }
 
   /** What this list has, read already or still to come, is the distribution's. */
@@ -53,15 +55,24 @@ export class OwnedPaths {
   /** To be asked when all of the layer was seen. */
   has(path: string): boolean {
     for (const name of this.#ownLists) {
-      for (const listed of this.#lists.get(name) ?? []) this.#paths.add(listed)
+      for (const listed of this.#lists.get(name) ?? []) this.#paths.set(listed, undefined)
       this.#lists.delete(name)
     }
     this.#ownLists.clear()
     return this.#paths.has(plain(path))
   }
 
+  /** To be asked after `has`. Of several packages that have the file the one that was told last. */
+  ownerOf(path: string): FoundPackage | undefined {
+    return this.#paths.get(plain(path))
+  }
+
   /** Takes one of dpkg's lists: a path a line, or a checksum and a path. Without a name nobody can own what it has. */
   addList(content: Buffer, name = ''): void {
+    // A list costs its name too, and an archive of names alone packs very well.
+    this.#bytesLeft -= name.length + 64
+    this.#lists.delete(name)
+    if (this.#bytesLeft < 0) return
     const paths: string[] = []
     this.#lists.set(name, paths)
     let at = 0

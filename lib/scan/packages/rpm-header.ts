@@ -3,7 +3,7 @@
  * (rpm manual, "Package format", without the magic that stands before it in a package file).
  */
 import type { FoundPackage } from '../model.ts'
-import { isField, Unreadable } from './analyzer.ts'
+import { isField, type ReadingRoom, Unreadable } from './analyzer.ts'
 import { isDistributionRpm } from './vendors.ts'
 
 const TAG = {
@@ -24,6 +24,8 @@ const WANTED: ReadonlySet<number> = new Set(Object.values(TAG))
 /** rpm itself refuses headers with more tags (header.c, HEADER_TAGS_MAX). */
 const TAGS_MAX = 65_535
 const ENTRY_BYTES = 16
+/** Of one tag; far more files than any package has. A string takes one byte of the database, and many in memory. */
+const STRINGS_MAX = 1_000_000
 /** PATH_MAX of Linux. */
 const PATH_CHARACTERS_MAX = 4_096
 
@@ -41,7 +43,7 @@ const SOURCE = /^(.+)-([^-]+)-([^-]+)\.(?:no)?src\.rpm$/
  *
  * @throws Unreadable, RangeError when it is no header
  */
-export function readRpmHeader(blob: Buffer, path: string, owns: (path: string) => void): FoundPackage | undefined {
+export function readRpmHeader(blob: Buffer, path: string, owns: ReadingRoom['owns']): FoundPackage | undefined {
   const tags = blob.readUInt32BE(0)
   const dataBytes = blob.readUInt32BE(4)
   const data = 8 + tags * ENTRY_BYTES
@@ -53,7 +55,6 @@ export function readRpmHeader(blob: Buffer, path: string, owns: (path: string) =
     places.set(tag, { at: data + blob.readUInt32BE(at + 8), count: blob.readUInt32BE(at + 12) })
   }
   const end = data + dataBytes
-  const strings = (tag: number): string[] => [...stringsAt(blob, places.get(tag), end)]
   const first = (tag: number): string | undefined => {
     const place = places.get(tag)
     return place && stringsAt(blob, { at: place.at, count: 1 }, end).next().value
@@ -83,15 +84,17 @@ export function readRpmHeader(blob: Buffer, path: string, owns: (path: string) =
     path,
   }
   if (!isDistributionRpm(first(TAG.vendor), release)) return found
-  const directories = strings(TAG.dirNames)
+  for (const tag of [TAG.dirNames, TAG.baseNames, TAG.oldFileNames])
+    if ((places.get(tag)?.count ?? 0) > STRINGS_MAX) throw new Unreadable('has a package with more files than any has')
+  const directories = [...stringsAt(blob, places.get(TAG.dirNames), end)]
   const indexes = places.get(TAG.dirIndexes)
   let i = 0
   for (const base of stringsAt(blob, places.get(TAG.baseNames), end)) {
     if (!indexes || i >= indexes.count) break
     const directory = directories[blob.readUInt32BE(indexes.at + 4 * i++)] ?? ''
-    if (directory.length + base.length <= PATH_CHARACTERS_MAX) owns(directory + base)
+    if (directory.length + base.length <= PATH_CHARACTERS_MAX) owns(directory + base, found)
   }
-  for (const file of stringsAt(blob, places.get(TAG.oldFileNames), end)) owns(file)
+  for (const file of stringsAt(blob, places.get(TAG.oldFileNames), end)) owns(file, found)
   return found
 }
 

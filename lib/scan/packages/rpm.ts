@@ -22,6 +22,7 @@ export const rpm: Analyzer = {
     let damaged = 0
     const readAll = () => {
       for (const header of headers(content)) {
+        if (packages.length > room.packagesLeft) break
         try {
           const found = readingBinary('header', () => readRpmHeader(header, path, room.owns))
           if (found) packages.push(found)

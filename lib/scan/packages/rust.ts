@@ -5,7 +5,11 @@ import { isField, type ReadingRoom, Unreadable } from './analyzer.ts'
 import { own, readJson } from './json.ts'
 
 /** The crates of one program from the content of its section `.dep-v0`. Throws Unreadable. */
-export function readRustAudit(path: string, content: Buffer, { limits, gap }: ReadingRoom): FoundPackage[] {
+export function readRustAudit(
+  path: string,
+  content: Buffer,
+  { limits, gap, packagesLeft }: ReadingRoom,
+): FoundPackage[] {
   let json: Buffer
   try {
     json = inflateSync(content, { maxOutputLength: limits.packageListBytesMax })
@@ -17,6 +21,7 @@ export function readRustAudit(path: string, content: Buffer, { limits, gap }: Re
   const packages: FoundPackage[] = []
   let unread = 0
   for (const entry of list) {
+    if (packages.length > packagesLeft) break
     // Build scripts are not in the program; what is not from crates.io has no advisories there.
     if (own(entry, 'kind') === 'build' || own(entry, 'source') !== 'crates.io') continue
     const name = own(entry, 'name')

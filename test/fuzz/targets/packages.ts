@@ -192,6 +192,7 @@ function probe(program: Buffer, range?: Range): ProbeResult | undefined {
   let result: ProbeResult | undefined
   const sink = new ExecutableProbe('usr/bin/tool', program.length, {
     limits,
+    packagesLeft: limits.packagesMax,
     range,
     done: (done) => {
       result = done

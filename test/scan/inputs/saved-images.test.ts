@@ -1,9 +1,9 @@
 import { appendFileSync, readFileSync, truncateSync } from 'node:fs'
-import { gzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { memoryBlobs } from '../../../lib/blobs/memory.ts'
 import { defaultLimits } from '../../../lib/config.ts'
-import { type BuiltImage, image, index, layer } from '../../../lib/local/demo/build.ts'
+import { type BuiltImage, image, index, layer, type TarEntry } from '../../../lib/local/demo/build.ts'
 import { demoImage } from '../../../lib/local/demo/image.ts'
 import { openDockerArchive } from '../../../lib/scan/inputs/docker-archive.ts'
 import { openFiles } from '../../../lib/scan/inputs/files.ts'
@@ -11,7 +11,7 @@ import { openOciLayout } from '../../../lib/scan/inputs/oci-layout.ts'
 import { readImage } from '../../../lib/scan/inputs/read-image.ts'
 import type { SavedImage } from '../../../lib/scan/inputs/saved.ts'
 import { scanWorld } from '../world.ts'
-import { dockerFiles, folder, layoutFiles, tarFile } from './saved-images.ts'
+import { blobPath, dockerFiles, dockerList, folder, layoutFiles, tarFile, withIndex } from './saved-images.ts'
 
 const limits = defaultLimits
 
@@ -82,6 +82,72 @@ describe('an image', () => {
     ])
     await expect(open(layout)).rejects.toThrow(/holds 2 images: "team\/app:1", "team\/app:2". Name one behind the path/)
     await expect(openDocker(docker, 'team/app:3')).rejects.toThrow(/None is "team\/app:3"; name one behind/)
+  })
+
+  test('saved under several tags is found by each of them', async () => {
+    using where = folder()
+    const one = app('one')
+    const files = layoutFiles({ 'team/app:1': one, 'team/app:2': one })
+    const layout = tarFile(where, files)
+    const { digest } = one.manifest.descriptor
+    for (const [name, image] of [
+      ['team/app:1', 'team/app:1'],
+      ['team/app:2', 'team/app:2'],
+      ['2', 'team/app:2'],
+      [undefined, 'team/app:1'],
+    ])
+      expect(await open(layout, name)).toMatchObject({ digest, image })
+  })
+
+  test('since Docker 25 is found by the names in either list, and is one where both lists have it', async () => {
+    using where = folder()
+    const [one, two] = [app('one'), app('two')]
+    const both = (listed: Parameters<typeof dockerList>[0], images: Parameters<typeof layoutFiles>[0]) =>
+      tarFile(where, [...layoutFiles(images), dockerList(listed)])
+    const known = one.manifest.descriptor.digest
+
+    const file = both([[one, 'app:1', 'app:2']], { 'docker.io/library/app:1': one })
+    for (const name of [undefined, 'app:1', 'app:2']) expect((await openDocker(file, name)).digest).toBe(known)
+    expect((await openDocker(both([[one]], { 'app:1': one }))).digest).toBe(known)
+    const platforms = index([one, image({ layers: [npm('arm')], platform: { os: 'linux', architecture: 'arm64' } })])
+    const several = both([[one, 'app:1', 'app:2']], { 'app:1': platforms })
+    expect((await openDocker(several, 'app:2')).digest).toBe(platforms.manifest.descriptor.digest)
+    // Two manifests of one config are two images, though Docker knows one.
+    const again = image({ layers: [npm('one')], manifest: { annotations: { again: 'yes' } } })
+    const twice = both(
+      [
+        [one, 'app:1'],
+        [one, 'app:2'],
+      ],
+      { 'app:1': one, 'app:2': again },
+    )
+    expect((await openDocker(twice, 'app:2')).digest).toBe(again.manifest.descriptor.digest)
+    // A loader goes by one list or by the other.
+    const contradiction = both([[two, 'app:1']], { 'app:1': one, 'app:2': two })
+    await expect(openDocker(contradiction, 'app:1')).rejects.toThrow(/More than one is "app:1"/)
+  })
+
+  test.each([
+    ['no entries', (files: TarEntry[]) => withIndex(files, () => null)],
+    ['an entry too few', (files: TarEntry[]) => withIndex(files, (all) => all.slice(0, 1))],
+  ])('that manifest.json has and an index.json with %s does not is read by its config', async (_, damaged) => {
+    using where = folder()
+    const [one, two] = [app('one'), app('one', 'two')]
+    const files = damaged(layoutFiles({ 'app:1': one, 'app:2': two }))
+    // Docker keeps the layers unpacked.
+    const layers = two.layers.map(({ bytes, diffId }) => ({ path: blobPath(diffId), content: gunzipSync(bytes) }))
+    const file = tarFile(where, [...files, ...layers, dockerList([[two, 'app:2']])])
+    const saved = await openDocker(file, 'app:2')
+    expect(saved).toMatchObject({ image: 'app:2', digest: two.config.descriptor.digest })
+    expect((await read(saved)).packages.map(({ name }) => name)).toEqual(['one', 'two'])
+  })
+
+  test('without a name is not taken for the only one when index.json has lost another', async () => {
+    using where = folder()
+    const [one, two] = [app('one'), app('two')]
+    const files = withIndex(layoutFiles({ '': one, x: two }), (all) => all.slice(0, 1))
+    const file = tarFile(where, [...files, dockerList([[one], [two]])])
+    await expect(openDocker(file)).rejects.toThrow(/holds 2 images/)
   })
 
   test('gives the platform asked for', async () => {

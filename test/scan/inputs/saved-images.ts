@@ -27,12 +27,32 @@ export function folder(): Folder {
 
 const hex = (digest: string) => digest.replace('sha256:', '')
 
+export const blobPath = (digest: string) => `blobs/sha256/${hex(digest)}`
+
+/** The `manifest.json` that Docker 25 and later write beside the `index.json` of a layout. */
+export function dockerList(images: [image: BuiltImage, ...names: string[]][]): TarEntry {
+  const list = images.map(([{ config, layers }, ...names]) => ({
+    Config: blobPath(config.descriptor.digest),
+    RepoTags: names.length > 0 ? names : null,
+    Layers: layers.map(({ diffId }) => blobPath(diffId)),
+  }))
+  return { path: 'manifest.json', content: JSON.stringify(list) }
+}
+
+/** The layout with other entries in its index. */
+export const withIndex = (files: TarEntry[], change: (manifests: unknown[]) => unknown): TarEntry[] =>
+  files.map((file) => {
+    if (file.path !== 'index.json') return file
+    const index = JSON.parse(String(file.content))
+    return { ...file, content: JSON.stringify({ ...index, manifests: change(index.manifests) }) }
+  })
+
 /** Files of an OCI layout that holds these images by name. */
 export function layoutFiles(images: Record<string, BuiltImage | BuiltIndex>): TarEntry[] {
   const files = new Map<string, Uint8Array | string>([['oci-layout', '{"imageLayoutVersion":"1.0.0"}']])
   const add = (one: BuiltImage | BuiltIndex): void => {
     const blobs = one.kind === 'index' ? [one.manifest] : [one.manifest, one.config, ...one.layers]
-    for (const { bytes, descriptor } of blobs) files.set(`blobs/sha256/${hex(descriptor.digest)}`, bytes)
+    for (const { bytes, descriptor } of blobs) files.set(blobPath(descriptor.digest), bytes)
     if (one.kind === 'index') for (const child of one.children) add(child)
   }
   for (const one of Object.values(images)) add(one)

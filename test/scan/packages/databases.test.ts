@@ -11,6 +11,7 @@ const read = (analyzer: typeof dpkg, path: string, text: string) => {
   const gaps: string[] = []
   const packages = analyzer.read(path, Buffer.from(text), {
     limits: defaultLimits,
+    packagesLeft: defaultLimits.packagesMax,
     gap: (gap) => gaps.push(gap),
     owns: () => {},
     ownsList: () => {},

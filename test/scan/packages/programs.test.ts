@@ -7,11 +7,15 @@ import { damage, fixture } from './reading.ts'
 /** The fixtures are real programs whose code is zeroed; `go version -m` named these modules in them. */
 const MODULES = ['stdlib 1.19.8', 'example.com/dep v1.2.3', 'example.com/new v1.4.0']
 
-function probe(program: Buffer, options: { chunk?: number; range?: Range; limits?: Limits } = {}) {
+function probe(
+  program: Buffer,
+  options: { chunk?: number; range?: Range; limits?: Limits; packagesLeft?: number } = {},
+) {
   let result: ProbeResult | undefined
   const sink = new ExecutableProbe('usr/bin/tool', program.length, {
     limits: options.limits ?? defaultLimits,
     range: options.range,
+    packagesLeft: options.packagesLeft ?? defaultLimits.packagesMax,
     done: (done) => {
       result = done
     },

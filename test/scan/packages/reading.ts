@@ -10,6 +10,8 @@ export interface Read {
   packages: FoundPackage[]
   gaps: string[]
   owned: string[]
+  /** Whose each of the owned files is. */
+  owners: unknown[]
   /** Names of dpkg's lists whose files are the distribution's. */
   lists: string[]
   /** The sentence of `Unreadable`, when the file was. */
@@ -23,11 +25,15 @@ export function readFile(
   content: Buffer | string,
   limits: Limits = defaultLimits,
 ): Read {
-  const read: Read = { packages: [], gaps: [], owned: [], lists: [] }
+  const read: Read = { packages: [], gaps: [], owned: [], owners: [], lists: [] }
   const room = {
     limits,
+    packagesLeft: limits.packagesMax,
     gap: (sentence: string) => void read.gaps.push(sentence),
-    owns: (owned: string) => void read.owned.push(owned),
+    owns: (owned: string, owner?: FoundPackage) => {
+      read.owned.push(owned)
+      read.owners.push(owner)
+    },
     ownsList: (list: string) => void read.lists.push(list),
   }
   try {

@@ -139,6 +139,23 @@ describe('rpm', () => {
     expect(owned).toEqual(['/usr/bin/x', '/usr/bin/y'])
   })
 
+  test.each([
+    ['directories', 1118],
+    ['files', 1117],
+    ['files of old packages', 1027],
+  ])('a package with more %s than any has is damaged, and the others are read', (_, tag) => {
+    const many = plain('many', [
+      [1011, STRING, ['Red Hat, Inc.']],
+      [tag, STRINGS, ['']],
+    ])
+    // The count of the last tag, in the index behind the two counts.
+    many.writeUInt32BE(1_000_001, 8 + 4 * 16 + 12)
+    expect(brief(ndbOf([many, plain('b')]), NDB)).toMatchObject({
+      lines: ['b 1.0-2.el9 undefined from b 1.0-2.el9'],
+      gaps: ['has 1 packages whose headers cannot be read'],
+    })
+  })
+
   test.each<[vendor: string, release: string, owned: boolean]>([
     ['Red Hat, Inc.', '2.el9', true],
     ['CentOS', '2.el7', true],
@@ -177,8 +194,9 @@ describe('rpm', () => {
       [1117, STRINGS, ['METADATA', 'x']],
       [1118, STRINGS, ['/usr/bin/', '/usr/lib/python3.9/site-packages/x.dist-info/']],
     ])
-    const { packages, owned } = readFile(rpm, NDB, ndbOf([blob]))
+    const { packages, owned, owners } = readFile(rpm, NDB, ndbOf([blob]))
     expect(packages).toHaveLength(1)
+    expect(owners).toEqual(owned.map(() => packages[0]))
     expect(owned).toEqual(own ? ['/usr/lib/python3.9/site-packages/x.dist-info/METADATA', '/usr/bin/x'] : [])
   })
 

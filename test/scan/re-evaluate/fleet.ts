@@ -182,7 +182,8 @@ export function fleetWorld(fleet: Fleet, options: { seed: number; deathRate: num
     /** What the image would be told by a scan of it and of nothing else, now. */
     async bruteForce(n: number) {
       const database = await openAdvisories({ ...blobs })
-      return JSON.stringify(await buildReport({ image: nameOf(n), inventory: fleet.images[n]!, database }))
+      const { findingsMax } = limits
+      return JSON.stringify(await buildReport({ image: nameOf(n), inventory: fleet.images[n]!, database, findingsMax }))
     },
     /** The verdict that is kept; of an image that no change concerned, with the date of the newest revision on it. */
     async verdict(n: number) {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { defaultLimits } from '../../../lib/config.ts'
 import { ANALYZER_VERSION, type ImageInventory, type ImagePackage } from '../../../lib/scan/model.ts'
 import { type Doc, record } from '../../advisories/dumps.ts'
 import { type Fleet, fleetWorld } from './fleet.ts'
@@ -108,12 +109,12 @@ const revisions = fc.oneof(
 const fleets = fc.record({ images, revisions })
 
 /** One life of a fleet; then everything comes to rest and is looked at. */
-async function live(fleet: Fleet, seed: number, deathRate: number): Promise<void> {
+async function live(fleet: Fleet, seed: number, deathRate: number, findingsMax: number): Promise<void> {
   const world = fleetWorld(fleet, {
     seed,
     deathRate,
     // So that one life sees what a fleet sees in weeks.
-    limits: { indexSegmentsMin: 2, indexMergeSeconds: 1, indexPurgeHours: 1, messageImagesMax: 2 },
+    limits: { indexSegmentsMin: 2, indexMergeSeconds: 1, indexPurgeHours: 1, messageImagesMax: 2, findingsMax },
   })
   await world.prepare()
   const { random, turns } = world
@@ -191,8 +192,24 @@ async function live(fleet: Fleet, seed: number, deathRate: number): Promise<void
 }
 
 test('every verdict and the index are what a scan of each image would say, and every change was told', async () => {
-  await fc.assert(fc.asyncProperty(fleets, fc.nat(), fc.constantFrom(0, 0, 0.005, 0.03), live), {
-    numRuns: Number(process.env.LONGSHORE_FLEETS ?? 40),
-    seed: 4,
+  await fc.assert(
+    fc.asyncProperty(
+      fleets,
+      fc.nat(),
+      fc.constantFrom(0, 0, 0.005, 0.03),
+      fc.constant(defaultLimits.findingsMax),
+      live,
+    ),
+    {
+      numRuns: Number(process.env.LONGSHORE_FLEETS ?? 40),
+      seed: 4,
+    },
+  )
+}, 60_000)
+
+test('also where images have more findings than a report lists', async () => {
+  await fc.assert(fc.asyncProperty(fleets, fc.nat(), fc.constantFrom(0, 0.005), fc.constantFrom(1, 2, 3), live), {
+    numRuns: Number(process.env.LONGSHORE_FLEETS ?? 20),
+    seed: 5,
   })
 }, 60_000)

@@ -127,10 +127,11 @@ describe('inflating a layer', () => {
     expect(await codeOf(unpack(bomb(), { ...defaultLimits, layerInflatedBytesMax: 20_000_000 }))).toBe(
       'layer-too-large',
     )
-    expect(made).toBeLessThan(200)
+    // 256 KB of packed bytes are 58 MB of it, and some of them may be on their way.
+    expect(made).toBeLessThan(500)
     const limits = { ...defaultLimits, layerRatioMax: 50, layerRatioFreeBytes: 1_000_000 }
     expect(await codeOf(unpack(bomb(), limits))).toBe('layer-too-large')
-    expect(made).toBeLessThan(200)
+    expect(made).toBeLessThan(500)
   })
 
   test('stops a zstd bomb of run-length blocks', async () => {

@@ -195,6 +195,43 @@ describe.each(ORDERS)('%s is a total order over noise', (ecosystem, version) => 
   })
 })
 
+test.each(Object.keys(RISING))('%s compares any two versions of 256 characters in no time', (ecosystem) => {
+  const units = [
+    '1',
+    '0',
+    'a',
+    '.',
+    '-',
+    '~',
+    '^',
+    '_',
+    ' ',
+    '1-a',
+    'a1',
+    '1.',
+    '.0',
+    '-0',
+    '1~',
+    '.dev1',
+    'rc1',
+    '-ga',
+    '1!',
+  ]
+  const began = performance.now()
+  for (const unit of units)
+    for (const start of ['', '1.0-', '1:']) {
+      const version = (start + unit.repeat(256)).slice(0, 255)
+      for (const [a, b] of [
+        ['1', '1'],
+        ['1', '!'],
+        ['2', '1'],
+      ])
+        compareVersions(ecosystem, version + a, version + b)
+    }
+  // 171 comparisons take 5 to 20 ms.
+  expect(performance.now() - began).toBeLessThan(2_000)
+})
+
 test('npm agrees with the semver package', () => {
   const identifier = fc.oneof(fc.nat(30).map(String), fc.stringMatching(/^[a-zA-Z-][a-zA-Z0-9-]{0,3}$/))
   const version = fc
