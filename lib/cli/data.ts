@@ -1,6 +1,6 @@
 /** The data folder of a command: the one a service on this machine uses, so that what one has read the other knows. */
 import { statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { diskBlobs } from '../blobs/disk.ts'
 import { openBlobs } from '../blobs/open.ts'
 import type { BlobStore } from '../blobs/port.ts'
@@ -20,8 +20,19 @@ export const dataOption = {
 export function dataBlobs(folder: string | undefined, env: Variables): BlobStore {
   if (env.LONGSHORE_BLOBS && folder === undefined) return openBlobs(env)
   const path = resolve(folder ?? env.LONGSHORE_DATA ?? '.longshore')
-  const found = statSync(path, { throwIfNoEntry: false })
-  if (found && !found.isDirectory())
-    throw new LongshoreError('invalid-value', `${path} is a file; the data folder has to be a folder`)
+  const file = fileAt(path)
+  if (file !== undefined)
+    throw new LongshoreError('invalid-value', `${file} is a file; the data folder has to be a folder`)
   return diskBlobs(join(path, 'blobs'))
+}
+
+/** The file that stands where the folder would have to be, or where one above it would. */
+function fileAt(path: string): string | undefined {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (found) return found.isDirectory() ? undefined : path
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'ENOTDIR') throw thrown
+  }
+  return dirname(path) === path ? undefined : fileAt(dirname(path))
 }

@@ -77,7 +77,8 @@ export const scan = defineCommand({
     const { image, inventory } = await readInput(operand, { env, limits, blobs, platform, tell })
     // Of what could not be read there is one sentence, and it is the last.
     if (warning) err(`warning: ${warning}`)
-    const built = await buildReport({ image, inventory, database, ownedJudged: limits.ownedPackagesJudged === 1 })
+    const { findingsMax, ownedPackagesJudged } = limits
+    const built = await buildReport({ image, inventory, database, ownedJudged: ownedPackagesJudged === 1, findingsMax })
     const now = Date.now()
     const judged = tellAge(applyExceptions(built, rules, now), now, limits.advisoriesAgeDaysMax)
     const text = format.write(

@@ -6,6 +6,16 @@ import { json, problems } from './resources.ts'
 import type { Api, ApiEnvironment } from './server.ts'
 
 const nameParam = z.object({ name: z.string().openapi({ param: { name: 'name', in: 'path' } }) })
+/** What can be the name of an image, as in a rule of `/v1/retention`, or names one by its digest. */
+const IMAGE_PATTERN = /^[A-Za-z0-9._:/*?[\]-]+(?:@sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128}))?$/
+const { image } = exceptionSchema.shape
+const sent = exceptionSchema.extend({
+  image: image
+    .unwrap()
+    .regex(IMAGE_PATTERN, 'write registry/repository, with * or **, and :tag or @digest to be exact')
+    .optional()
+    .describe(image.description ?? ''),
+})
 const shown = exceptionSchema.extend({ name: z.string() }).openapi('Exception')
 
 export function exceptionRoutes(app: Api, env: ApiEnvironment): void {
@@ -35,7 +45,7 @@ export function exceptionRoutes(app: Api, env: ApiEnvironment): void {
     summary: 'Create or replace an exception; it counts from the next report that is read',
     request: {
       params: nameParam,
-      body: { required: true, content: { 'application/json': { schema: exceptionSchema } } },
+      body: { required: true, content: { 'application/json': { schema: sent } } },
     },
     responses: { 200: json(shown, 'Stored'), ...problems(400, 413, 422) },
   })

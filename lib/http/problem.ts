@@ -42,10 +42,13 @@ export function problemOf(thrown: unknown): { problem: Problem; error: Longshore
 function fromHono(thrown: unknown): LongshoreError | undefined {
   if (!(thrown instanceof HTTPException)) return undefined
   if (thrown.status === 413) return new LongshoreError('request-too-large', thrown.message)
-  if (thrown.status === 415)
-    return new LongshoreError('unsupported-content-type', 'send the body as JSON with Content-Type: application/json')
+  if (thrown.status === 415) return notSentAsJson()
   return thrown.status === 400 ? notJson() : undefined
 }
+
+/** The body is of another type, whatever is in it. */
+export const notSentAsJson = (): LongshoreError =>
+  new LongshoreError('unsupported-content-type', 'send the body as JSON with Content-Type: application/json')
 
 /** The body is not JSON, or there is none. */
 export function notJson(detail = 'the body is not JSON; send a JSON object'): LongshoreError {

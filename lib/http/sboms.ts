@@ -79,7 +79,8 @@ export function sbomRoutes(app: Api, env: ApiEnvironment): void {
     const { image, inventory } = readSbom(Buffer.from(await c.req.text()), 'sbom', env.limits)
     const database = await currentAdvisories(env.blobs).open()
     const ownedJudged = env.limits.ownedPackagesJudged === 1
-    const report = await buildReport({ image, inventory, database, ownedJudged })
+    const { findingsMax } = env.limits
+    const report = await buildReport({ image, inventory, database, ownedJudged, findingsMax })
     return answerReport(c, Buffer.from(JSON.stringify(report)), asked, env)
   })
 }

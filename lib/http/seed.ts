@@ -13,6 +13,7 @@ import { submit } from '../job/submit.ts'
 import { runPolicy } from '../schedule/due.ts'
 import { checkBulk, noteRun, type PolicyRecord, requirePolicy } from '../schedule/policy.ts'
 import { listExecutions } from './executions.ts'
+import { notSentAsJson } from './problem.ts'
 import type { Api, ApiEnvironment } from './server.ts'
 
 const scanBody = z.object({ repository: z.string().min(1), tag: z.string().min(1) })
@@ -31,6 +32,7 @@ const text = (description: string) => ({
 const refusals = {
   400: text('The request is not valid'),
   404: text('There is no such image, policy or job'),
+  415: text('The body is not sent as JSON'),
   500: text('The registry or this service failed'),
 }
 
@@ -148,20 +150,25 @@ function registryOf(env: ApiEnvironment): string {
   return env.defaultRegistry
 }
 
+/** Harbor's own callers of 2017 name no type. */
+const isSentAsJson = (type: string | undefined): boolean =>
+  type === undefined || /^application\/json\s*(?:;|$)/i.test(type)
+
 async function body<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+  if (!isSentAsJson(c.req.header('content-type'))) throw notSentAsJson()
   const parsed = schema.safeParse(await c.req.json().catch(() => undefined))
   if (!parsed.success) throw new LongshoreError('malformed-request', 'Invalid json request')
   return parsed.data
 }
 
-/** The statuses of 2017: 200, 400, 404, 500, with a plain sentence. */
+/** The statuses of 2017, 200, 400, 404, 500, with a plain sentence; and 415, which no caller of then has met. */
 async function answer(c: Context, env: ApiEnvironment, handle: (tenant: string) => Promise<object>): Promise<Response> {
   try {
     return c.json(await handle(env.tenantOf(c.req.raw)), 200)
   } catch (thrown) {
     const error = asLongshoreError(thrown)
     const { http } = ERRORS[error.code]
-    const status = http === 404 ? 404 : http === 400 || http === 422 || http === 409 ? 400 : 500
+    const status = http === 404 || http === 415 ? http : http === 400 || http === 422 || http === 409 ? 400 : 500
     if (status === 500) env.log.error('a seed route failed', { code: error.code, reason: error.message.slice(0, 300) })
     return c.text(error.code === 'internal' ? 'internal error' : error.message, status)
   }

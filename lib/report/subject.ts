@@ -29,11 +29,11 @@ export function uuidOf(content: string): string {
 /** Percent-encoded, whatever it is: half of a surrogate pair, which JSON in an image can hold, has no encoding. */
 export const uriPart = (text: string): string => encodeURIComponent(text.replace(/\p{Cs}/gu, '\ufffd'))
 
-/** The parts of an image's name as submitted; the registry is empty for the short names of Docker Hub. */
+/** The parts of an image's name as submitted, or as an SBOM has it; the registry is empty for the short names of Docker Hub. */
 export function imageParts(image: string): { registry: string; repository: string; tag: string } {
-  const named = image.replace(/@.*$/, '')
-  const [, registry = '', rest = ''] = /^(?:([^/]*[.:][^/]*|localhost)\/)?(.*)$/.exec(named)!
-  const [, repository = '', tag = ''] = /^(.*?)(?::([^:/]*))?$/.exec(rest)!
+  const named = image.replace(/@.*$/s, '')
+  const [, registry = '', rest = ''] = /^(?:([^/]*[.:][^/]*|localhost)\/)?(.*)$/s.exec(named)!
+  const [, repository = '', tag = ''] = /^(.*?)(?::([^:/]*))?$/s.exec(rest)!
   return { registry, repository, tag }
 }
 
@@ -44,7 +44,7 @@ export function imagePurl({ image, digest, platform }: Pick<Subject, 'image' | '
   const qualifiers = Object.entries({ arch: platform.split('/')[1], repository_url: where, tag })
     .flatMap(([name, value]) => (value ? [`${name}=${uriPart(value).replaceAll('%3A', ':')}`] : []))
     .join('&')
-  const name = repository.replace(/^.*\//, '').toLowerCase()
+  const name = repository.replace(/^.*\//s, '').toLowerCase()
   return `pkg:oci/${uriPart(name)}@${uriPart(digest)}?${qualifiers}`
 }
 
@@ -89,7 +89,7 @@ export function cvssVersion(vector: string): 2 | 3 | 3.1 | 4 {
 /** A name for the file a report is kept in, of characters that every system takes. */
 export function fileName({ image, digest }: Pick<Report, 'image' | 'digest'>, extension: string): string {
   const { repository, tag } = imageParts(image)
-  const parts = [repository.replace(/^.*\//, ''), tag, digest.replace(/^\w+:/, '').slice(0, 12)]
+  const parts = [repository.replace(/^.*\//s, ''), tag, digest.replace(/^\w+:/, '').slice(0, 12)]
   const stem = parts.filter((part) => part !== '').join('-')
   return `${stem.replace(/[^A-Za-z0-9._-]/g, '-').slice(0, 200)}.${extension}`
 }

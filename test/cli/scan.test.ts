@@ -232,9 +232,13 @@ describe('longshore scan', () => {
     expect((await scan(`sbom:${sbom}`, '--fail-on', 'low')).code).toBe(3)
   })
 
-  test('names a data folder that is a file', async () => {
+  test.each([
+    ['a file', import.meta.filename],
+    ['below a file', join(import.meta.filename, 'x')],
+    ['far below a file', '/dev/null/x/y'],
+  ])('names a data folder that is %s', async (_what, folder) => {
     const err: string[] = []
-    const code = await main(['scan', 'sbom:x.json', '--data', import.meta.filename], {
+    const code = await main(['scan', 'sbom:x.json', '--data', folder], {
       env: {},
       out: () => {},
       err: (line) => err.push(line),

@@ -183,8 +183,23 @@ describe('/v1/exceptions', () => {
     expectProblem(await world.call('PUT', path, { ...exception, pakage: 'x' }), 422, 'invalid-value')
     expectProblem(await world.call('PUT', path, { ...exception, expires: 'soon' }), 422, 'invalid-value', '/expires')
     expectProblem(await world.call('PUT', path, { ...exception, status: 'affected' }), 422, 'invalid-value', '/status')
+    for (const image of ['a b', '', 'host/app@', 'host/app@sha256:1', `host/app@sha256:${'A'.repeat(64)}`, 'a\n', 'ä'])
+      expectProblem(await world.call('PUT', path, { ...exception, image }), 422, 'invalid-value', '/image')
     expectProblem(await world.call('PUT', '/v1/exceptions/a%20b', exception), 422, 'invalid-value', '/name')
     expectProblem(await world.get('/v1/exceptions/a%20b'), 404, 'exception-not-found')
+  })
+
+  test.each([
+    ['**'],
+    ['host:5000/team/*'],
+    ['host/team/app:v[0-9]?'],
+    [`host/team/app@sha256:${'0a'.repeat(32)}`],
+    [`host/team/app:1.0@sha512:${'0a'.repeat(64)}`],
+  ])('is said of the image %s', async (image) => {
+    const world = await apiWorld()
+    const path = '/v1/exceptions/x'
+    expect((await world.call('PUT', path, { ...exception, image })).json).toMatchObject({ name: 'x', image })
+    expect((await world.get(path)).json).toMatchObject({ image })
   })
 
   test('cannot grow without end', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { defaultLimits, type Limits } from '../../lib/config.ts'
+import { FORMATS } from '../../lib/report/index.ts'
 import { cycloneDxProblems } from '../report/schemas.ts'
 import { apiWorld, appImage, expectProblem } from './world.ts'
 
@@ -56,6 +57,17 @@ describe('an SBOM that is sent', () => {
     const rule = { id: 'GHSA-aaaa-bbbb-cccc', reason: 'not reachable' }
     expect((await world.call('PUT', '/v1/exceptions/left', rule)).status).toBe(200)
     expect((await world.post('/v1/sboms/report', document([left]))).json.suppressed).toHaveLength(1)
+  })
+
+  test('may name what it is about on two lines, in every format', async () => {
+    const world = await apiWorld()
+    await world.publishAdvisories()
+    const component = { type: 'container', name: 'my\napp', version: '1' }
+    const sbom = { ...JSON.parse(document([left])), metadata: { component } }
+    for (const { format } of FORMATS) {
+      const answer = await world.post(`/v1/sboms/report?format=${format}`, JSON.stringify(sbom))
+      expect([format, answer.status]).toEqual([format, 200])
+    }
   })
 
   test('may be SPDX', async () => {

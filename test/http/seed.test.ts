@@ -55,6 +55,37 @@ test('POST /api/jobs/scan answers 400, 404 and 500 as then, and keeps nothing', 
   expect([world.writes, world.sent]).toEqual([[], []])
 })
 
+test('a body is taken as JSON or, as Harbor of 2017 sent it, without a type; as nothing else', async () => {
+  const world = await apiWorld()
+  await world.push(appImage(), 'v1')
+  const routes = { scan: { repository: 'team/app', tag: 'v1' }, replication: {}, 'replication/actions': {} }
+  const send = async (route: string, body: unknown, type?: string) => {
+    // Fetch adds a type to a text, but none to bytes.
+    const request = new Request(`http://127.0.0.1/api/jobs/${route}`, {
+      method: 'POST',
+      body: Buffer.from(JSON.stringify(body)),
+      headers: type === undefined ? {} : { 'content-type': type },
+    })
+    return await world.app.request(request)
+  }
+  for (const [route, body] of Object.entries(routes))
+    for (const type of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data; boundary=x',
+      'jsonp',
+      '',
+    ]) {
+      const answer = await send(route, body, type)
+      expect([route, type, answer.status]).toEqual([route, type, 415])
+      expect(await answer.text()).toBe('send the body as JSON with Content-Type: application/json')
+      expect(answer.headers.get('content-type')).toMatch(/^text\/plain/)
+    }
+  expect([world.writes, world.sent]).toEqual([[], []])
+  for (const type of [undefined, 'application/json', 'Application/JSON; charset=utf-8'])
+    expect((await send('scan', routes.scan, type)).status).toBe(200)
+})
+
 test('POST /api/jobs/replication runs a policy, whole or for one repository', async () => {
   const world = await apiWorld()
   await world.push(appImage(), 'v1')

@@ -5,7 +5,7 @@ import { writeSbom } from '../../lib/report/cyclonedx.ts'
 import { FORMATS, readReport, selectFindings, writeJson } from '../../lib/report/index.ts'
 import type { Finding, Report } from '../../lib/report/model.ts'
 import { countsOf } from '../../lib/report/select.ts'
-import { uriPart } from '../../lib/report/subject.ts'
+import { fileName, imageParts, imagePurl, uriPart } from '../../lib/report/subject.ts'
 import { harborProblems, spdxProblems, trivyProblems } from './forms.ts'
 import { BLOBS, empty, FINDINGS, HOSTILE, LAYERS, PACKAGES, SUPPRESSED, sample } from './sample.ts'
 import { cycloneDxProblems, sarifProblems } from './schemas.ts'
@@ -153,7 +153,7 @@ describe('texts of any kind', () => {
     fc.webUrl(),
     fc.constantFrom(HOSTILE, '', '%', '\ud800'),
   )
-  const report = fc
+  const findings = fc
     .array(
       fc.record({
         id: text,
@@ -170,20 +170,22 @@ describe('texts of any kind', () => {
       }),
       { minLength: 3, maxLength: 25 },
     )
-    .map((found) => {
-      const findings = found.map((more, i) => {
+    .map((found) =>
+      found.map((more, i) => {
         const purl = `pkg:npm/${uriPart(more.package)}@${i}`
         return { ...FINDINGS[i % FINDINGS.length]!, ...more, purl } as Finding
-      })
-      const packages = findings.map(({ package: name, version, purl, path, layer }) => ({
-        name,
-        version,
-        purl,
-        path,
-        layer,
-      }))
-      return sample({ findings, packages, ...countsOf(findings) })
-    })
+      }),
+    )
+  const report = fc.record({ image: text.filter((name) => name !== ''), findings }).map(({ image, findings }) => {
+    const packages = findings.map(({ package: name, version, purl, path, layer }) => ({
+      name,
+      version,
+      purl,
+      path,
+      layer,
+    }))
+    return sample({ image, findings, packages, ...countsOf(findings) })
+  })
 
   test('give valid SARIF, SPDX, Harbor and Trivy reports, a page that holds, and the same bytes each time', () => {
     fc.assert(
@@ -203,6 +205,24 @@ describe('texts of any kind', () => {
   test('give valid CycloneDX', async () => {
     const documents = fc.sample(report, { numRuns: 5, seed: 5 }).map((one) => write('cyclonedx', one))
     for (const document of documents) expect(await cycloneDxProblems(document)).toBeNull()
+  })
+})
+
+describe('the name of an image', () => {
+  test.each([
+    ['my\napp', { registry: '', repository: 'my\napp', tag: '' }],
+    [
+      'host.example/a\u2028b/c\r\nd:1\n0@sha256:0\n1',
+      { registry: 'host.example', repository: 'a\u2028b/c\r\nd', tag: '1\n0' },
+    ],
+    ['\n', { registry: '', repository: '\n', tag: '' }],
+  ])('that is %j has its parts, and a place in every format', async (image, parts) => {
+    expect(imageParts(image)).toEqual(parts)
+    const report = sample({ image })
+    for (const { write } of FORMATS) expect(write(report)).toMatch(/\n$/)
+    expect(await cycloneDxProblems(write('cyclonedx', report))).toBeNull()
+    expect(fileName(report, 'json')).toMatch(/^[\w.-]+\.json$/)
+    expect(imagePurl(report)).not.toMatch(/\s/)
   })
 })
 
