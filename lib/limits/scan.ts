@@ -83,6 +83,12 @@ export const SCAN_LIMITS = {
     1_073_741_824,
     'Paths remembered of one layer (whiteouts, links, databases): 8 MiB are 100,000 paths, which take 60 MB; real layers have hundreds.',
   ),
+  layerInventoriesBytesMax: limit(
+    268_435_456,
+    65_536,
+    17_179_869_184,
+    'Of all layers of one image together, as they are held while it is put together: a million packages, or four million places.',
+  ),
   zstdWindowBytesMax: limit(
     134_217_728,
     1_024,

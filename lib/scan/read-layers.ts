@@ -10,6 +10,7 @@ import type { JobContext } from '../job/define.ts'
 import type { RegistryClient } from '../oci/types.ts'
 import { loadLayer, saveLayer } from './inventories.ts'
 import { readLayer } from './layer.ts'
+import { LayerInventories } from './layer-inventories.ts'
 import { ANALYZER_VERSION, type LayerInventory } from './model.ts'
 import type { ImageLayer } from './target.ts'
 
@@ -44,7 +45,7 @@ export async function readLayers(
   limits: Limits,
 ): Promise<ReadLayers> {
   const { blobs, log, signal } = context
-  const found = new Map<string, LayerInventory>()
+  const found = new LayerInventories(limits)
   const missing = new Map<string, ImageLayer>()
   for (const layer of wanted) {
     if (found.has(layer.diffId) || missing.has(layer.diffId)) continue

@@ -21,13 +21,13 @@ describe('reading the layers of an image', () => {
   })
   afterEach(() => world.close())
 
-  const read = async (built: BuiltImage, changes: Partial<JobContext> = {}) => {
+  const read = async (built: BuiltImage, changes: Partial<JobContext> = {}, limits = defaultLimits) => {
     const digest = await world.push(built)
     world.registry.requests.length = 0
     const context = world.context(digest, changes)
     const wanted = built.layers.map(({ descriptor, diffId }) => ({ descriptor, diffId }))
     const client = await world.open(world.registry.host)
-    const run = readLayers(wanted, client, 'team/app', context, defaultLimits)
+    const run = readLayers(wanted, client, 'team/app', context, limits)
     return { context, run }
   }
 
@@ -63,6 +63,25 @@ describe('reading the layers of an image', () => {
     await (await read(image({ layers: [one] }))).run
     for (const { key } of await world.blobs.list('inventories/layers/')) await world.blobs.put(key, 'damaged')
     expect((await (await read(image({ layers: [one] }))).run).reused).toBe(0)
+  })
+
+  test('ends by a limit when what the layers tell is too much to hold, whether it is read or known', async () => {
+    const crowded = (name: string) =>
+      layer(
+        Array.from({ length: 200 }, (_, n) => ({
+          path: `${name}${n}/node_modules/a/package.json`,
+          content: JSON.stringify({ name: 'a', version: '1.0.0' }),
+        })),
+      )
+    const built = image({ layers: [crowded('x'), crowded('y'), crowded('z')] })
+    const limits = { ...defaultLimits, layerInventoriesBytesMax: 200_000 }
+    const tooMuch = { code: 'layer-too-large', message: expect.stringContaining('layerInventoriesBytesMax') }
+    await expect((await read(built, {}, limits)).run).rejects.toMatchObject(tooMuch)
+    expect((await (await read(built)).run).layers).toHaveLength(3)
+    await expect((await read(built, {}, limits)).run).rejects.toMatchObject(tooMuch)
+    // A layer that is there twice is held once.
+    const [one] = built.layers
+    await (await read(image({ layers: Array.from({ length: 9 }, () => one!) }), {}, limits)).run
   })
 
   test('ends at once when the job is stopped', async () => {

@@ -6,6 +6,7 @@ import type { BlobStore } from '../../blobs/port.ts'
 import type { Limits } from '../../config.ts'
 import { loadImage, loadLayer, saveImage, saveLayer } from '../inventories.ts'
 import { readLayer } from '../layer.ts'
+import { LayerInventories } from '../layer-inventories.ts'
 import { mergeLayers } from '../merge.ts'
 import { ANALYZER_VERSION, type ImageInventory, type LayerInventory } from '../model.ts'
 import { parsePlatform } from '../platform.ts'
@@ -64,7 +65,7 @@ async function layersOf(
   options: ReadImageOptions,
 ): Promise<Map<string, LayerInventory>> {
   const { content, repository, blobs, limits, signal, tell } = options
-  const found = new Map<string, LayerInventory>()
+  const found = new LayerInventories(limits)
   const waiting = [...new Map(layers.map((layer) => [layer.diffId, layer])).values()].sort(
     (a, b) => b.descriptor.size - a.descriptor.size,
   )
