@@ -6,8 +6,8 @@ import { json, problems } from './resources.ts'
 import type { Api, ApiEnvironment } from './server.ts'
 
 const nameParam = z.object({ name: z.string().openapi({ param: { name: 'name', in: 'path' } }) })
-/** What can be the name of an image, as in a rule of `/v1/retention`, or names one by its digest. */
-const IMAGE_PATTERN = /^[A-Za-z0-9._:/*?[\]-]+(?:@sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128}))?$/
+/** What may be meant: a name or a pattern, a package URL, what an SBOM calls its subject. Not what can be none of them. */
+const IMAGE_PATTERN = /^(?!\s)(?!.*@(?:sha256:(?![0-9a-f]{64}$)|sha512:(?![0-9a-f]{128}$)|$))\P{Cc}+(?<!\s)$/u
 const { image } = exceptionSchema.shape
 const sent = exceptionSchema.extend({
   image: image

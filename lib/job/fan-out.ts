@@ -108,7 +108,11 @@ async function retryUnsuccessful(
     if (!retry || status === undefined) return await endRetry(seen, env)
     if (retry.tags && !halted) {
       execution.made = await madeSoFar(seen, env)
-      const unresolved = await submitPage(unresolvedTags(seen.unresolvedItems), maker)
+      const unresolved = await submitPage(unresolvedTags(seen.unresolvedItems), maker).catch((thrown: unknown) => {
+        // No room for more: these stay as they are, and what is there already is retried.
+        if (asLongshoreError(thrown).code !== 'invalid-value') throw thrown
+        return seen.unresolvedItems
+      })
       const set = {
         made: execution.made,
         retry: { ...retry, tags: false },

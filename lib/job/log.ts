@@ -105,22 +105,23 @@ export async function readLog(
   after = 0,
   bytesMax = Number.POSITIVE_INFINITY,
 ): Promise<{ text: string; end: number; isWhole: boolean }> {
-  const read = (bytes: Buffer) => ({ size: bytes.length, get: async () => bytes })
+  const read = (bytes: Buffer) => ({ size: bytes.length, get: async (): Promise<Uint8Array | undefined> => bytes })
   const parts = [
     read(Buffer.from(acceptedLine(job))),
     ...(await blobs.list(logPrefix(job))).map(({ key, size }) => ({ size, get: () => blobs.get(key) })),
     read(Buffer.from(outcomeLine(job))),
   ]
   const until = after + bytesMax
-  const wanted: Promise<Uint8Array | undefined>[] = []
+  const wanted: Promise<Uint8Array>[] = []
   let from = 0
   let at = 0
   for (const { size, get } of parts) {
     if (at + size <= after) from = at + size
-    else if (at < until) wanted.push(get())
+    // What has gone since it was listed leaves a blank line of its size: offsets stay what they were.
+    else if (at < until) wanted.push(get().then((content) => content ?? Buffer.alloc(size, ' ').fill('\n', size - 1)))
     at += size
   }
-  const found = Buffer.concat((await Promise.all(wanted)).filter((content) => content !== undefined))
+  const found = Buffer.concat(await Promise.all(wanted))
   const rest = found.subarray(Math.min(Math.max(0, after - from), found.length))
   const cut = rest.length > bytesMax ? rest.lastIndexOf('\n', bytesMax - 1) + 1 || bytesMax : rest.length
   const end = Math.min(after, at) + cut

@@ -7,9 +7,11 @@ const PATTERNS: [RegExp, string][] = [
   [/\b(authorization|proxy-authorization|cookie|set-cookie)(["']?\s*[:=]\s*["']?)[^\r\n"']+/gi, '$1$2***'],
   [/\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi, '$1 ***'],
   [/(https?:\/\/)[^\s/@]+@/gi, '$1***@'],
-  [new RegExp(`(?<![/._-])\\b${WORDS}(["']?[=:]\\s?["']?)${VALUE}`, 'gi'), '$1$2***'],
-  // As the end of a name: `team/sealed-secret:v1` is an image and its tag, `x-auth-token: abc` is not.
-  [new RegExp(`(?<=[/._-])${WORDS}(["']?=["']?|["']:\\s?["']?|:\\s["']?)${VALUE}`, 'gi'), '$1$2***'],
+  // But for a tag behind the name of a repository: `registry.example/team/sealed-secret:v1`.
+  [
+    new RegExp(`(?<![A-Za-z0-9])${WORDS}(["']?=["']?|["']:\\s?["']?|:\\s["']?|:["']|(?<!/\\S*):)${VALUE}`, 'gi'),
+    '$1$2***',
+  ],
 ]
 
 /** Also what turns the direction of writing: a line must not look like another. */

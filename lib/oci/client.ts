@@ -38,7 +38,11 @@ export class Client implements RegistryClient {
     this.connection.close()
   }
 
-  async resolve(repository: string, reference: string, options: CallOptions = {}): Promise<Descriptor | undefined> {
+  resolve(repository: string, reference: string, options: CallOptions = {}): Promise<Descriptor | undefined> {
+    return looking(options, (options) => this.#resolve(repository, reference, options))
+  }
+
+  async #resolve(repository: string, reference: string, options: CallOptions): Promise<Descriptor | undefined> {
     const what = this.#name(repository, reference)
     return this.#within(options, what, async (options) => {
       const answer = await this.connection.request(
@@ -74,7 +78,11 @@ export class Client implements RegistryClient {
     })
   }
 
-  async manifest(repository: string, reference: string, options: CallOptions = {}): Promise<Manifest> {
+  manifest(repository: string, reference: string, options: CallOptions = {}): Promise<Manifest> {
+    return looking(options, (options) => this.#manifest(repository, reference, options))
+  }
+
+  async #manifest(repository: string, reference: string, options: CallOptions): Promise<Manifest> {
     const what = this.#name(repository, reference)
     const { limits } = this.connection
     return this.#within(options, what, async (options) => {
@@ -247,6 +255,22 @@ export class Client implements RegistryClient {
 
   #within<T>(options: CallOptions, what: string, call: (options: CallOptions) => Promise<T>): Promise<T> {
     return within(options, options.timeoutMs ?? this.connection.limits.registryRequestTimeoutMs, what, call)
+  }
+}
+
+/**
+ * A look that asks for the right to write as well, and without it where that is refused: some token servers (Docker Hub for
+ * tokens that only read, ghcr.io) give nothing then instead of less.
+ */
+async function looking<T>(options: CallOptions, look: (options: CallOptions) => Promise<T>): Promise<T> {
+  const isDenied = (error: unknown) => error instanceof LongshoreError && error.code === 'registry-unauthorized'
+  try {
+    return await look(options)
+  } catch (denied) {
+    if (!options.forPush || !isDenied(denied)) throw denied
+    return await look({ ...options, forPush: false }).catch((error: unknown) => {
+      throw isDenied(error) ? denied : error
+    })
   }
 }
 

@@ -21,21 +21,23 @@ const text = (name: string, max: number) => {
   return z.string(error).min(1, error).max(max, error)
 }
 
-const credentialsSchema = z.union(
-  [
-    z.strictObject({ username: text('username', 256), password: text('password', 16_384) }),
-    z.strictObject({
-      secret: text('secret', 256)
-        .regex(/^[A-Za-z0-9/_+=.@:-]+$/, 'the secret is named by its name or ARN: letters, digits and / _ + = . @ : -')
-        .refine(
-          (name) => !isOfTheApi(name),
-          'names under registries/ are passwords that were given to the API, each for its own host; name another secret',
-        ),
-    }),
-    z.strictObject({ type: z.literal('ecr') }),
-  ],
-  CREDENTIALS_FORMS,
+const anySecret = text('secret', 256).regex(
+  /^[A-Za-z0-9/_+=.@:-]+$/,
+  'the secret is named by its name or ARN: letters, digits and / _ + = . @ : -',
 )
+const notOfTheApi = anySecret.refine(
+  (name) => !isOfTheApi(name),
+  'names as registries/<tenant>/<host> are passwords that were given to the API, each for its own host; name another secret',
+)
+const credentialsSchema = (secret: typeof anySecret) =>
+  z.union(
+    [
+      z.strictObject({ username: text('username', 256), password: text('password', 16_384) }),
+      z.strictObject({ secret }),
+      z.strictObject({ type: z.literal('ecr') }),
+    ],
+    CREDENTIALS_FORMS,
+  )
 
 /** A host in its one spelling. */
 const hostSchema = z.string().transform((host, check) => {
@@ -47,13 +49,16 @@ const hostSchema = z.string().transform((host, check) => {
   }
 })
 
+/** As people give it to the API. */
 export const registrySchema = z.strictObject({
   host: hostSchema,
   insecure: z.boolean().optional(),
   allowPrivate: z.boolean().optional(),
-  credentials: credentialsSchema.optional(),
+  credentials: credentialsSchema(notOfTheApi).optional(),
   requestsPerSecond: z.number().positive().max(10_000).optional(),
 })
+/** As the environment has it: whoever sets that may name any secret. */
+const fixedSchema = registrySchema.extend({ credentials: credentialsSchema(anySecret).optional() })
 export type RegistryInput = z.infer<typeof registrySchema>
 
 /** What is stored and shown: the password's place is known, the password is not here. */
@@ -82,7 +87,7 @@ export interface RegistryObjects {
 }
 
 /** By its name, or by an ARN of it. */
-const isOfTheApi = (secret: string): boolean => /^(arn:.*:secret:longshore\/[^/]+\/)?registries\//i.test(secret)
+const isOfTheApi = (secret: string): boolean => /^(arn:.*:secret:longshore\/[^/]+\/)?registries\/[^/]+\//i.test(secret)
 
 const registryKey = (tenant: string, host: string) => ({ pk: `R#${tenant}`, sk: host })
 const secretName = (tenant: string, host: string): string =>
@@ -103,7 +108,7 @@ export function readRegistries(text: string | undefined, allowLiteral: boolean):
   } catch {
     fail('is not JSON; write a list such as [{"host":"registry.example"}]')
   }
-  const parsed = z.array(registrySchema).safeParse(json)
+  const parsed = z.array(fixedSchema).safeParse(json)
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
     return fail(`is not valid at /${issue?.path.join('/') ?? ''}: ${issue?.message ?? ''}`)
@@ -218,7 +223,7 @@ export function registryObjects(ports: {
       if ('type' in place) return { ...registry, credentials: place }
       const name = 'secret' in place ? place.secret : secretName(tenant, host)
       // Of a time when that was not refused.
-      if ('secret' in place && isOfTheApi(name))
+      if (!input && 'secret' in place && isOfTheApi(name))
         throw new LongshoreError(
           'registry-unauthorized',
           `registry ${host} names the password of another one ("${name}"); PUT /v1/registries/{host} with its own`,

@@ -65,19 +65,18 @@ export function affectedBy(match: AdvisoryMatch, version: string, compare: Compa
   return fixedVersion === undefined ? {} : { fixedVersion }
 }
 
-/** A fix where another range of the record begins (`[2.4,2.5) [2.5,2.6)`, as FriendsOfPHP writes) is none: the next one is asked. */
+/**
+ * A fix where another range of the record begins (`[2.4,2.5) [2.5,2.6)`, as FriendsOfPHP writes), or that the record lists as
+ * affected, is none: the lowest fix above it that is not affected itself is asked for.
+ */
 function lettingGo(match: AdvisoryMatch, fix: string | undefined, compare: Comparator): string | undefined {
-  let fixedVersion = fix
-  for (let left = eventsOf(match); fixedVersion !== undefined; left--) {
-    const still = hit(match, fixedVersion, compare)
-    if (!still) return fixedVersion
-    // Each round is a later fix of the record; what goes round contradicts itself.
-    fixedVersion = left > 0 ? still.fixedVersion : undefined
-  }
-  return undefined
+  if (fix === undefined || !hit(match, fix, compare)) return fix
+  const fixes = match.ranges.flatMap(({ events }) =>
+    events.flatMap(({ kind, version }) => (kind === 'fixed' ? [version] : [])),
+  )
+  const above = [...new Set(fixes)].filter((one) => compare(one, fix) > 0).sort(compare)
+  return above.find((one) => !hit(match, one, compare))
 }
-
-const eventsOf = ({ ranges }: AdvisoryMatch): number => ranges.reduce((sum, { events }) => sum + events.length, 0)
 
 function hit(match: AdvisoryMatch, version: string, compare: Comparator): Affected | undefined {
   const found = byRanges(match, version, compare)

@@ -183,7 +183,16 @@ describe('/v1/exceptions', () => {
     expectProblem(await world.call('PUT', path, { ...exception, pakage: 'x' }), 422, 'invalid-value')
     expectProblem(await world.call('PUT', path, { ...exception, expires: 'soon' }), 422, 'invalid-value', '/expires')
     expectProblem(await world.call('PUT', path, { ...exception, status: 'affected' }), 422, 'invalid-value', '/status')
-    for (const image of ['a b', '', 'host/app@', 'host/app@sha256:1', `host/app@sha256:${'A'.repeat(64)}`, 'a\n', 'ä'])
+    for (const image of [
+      ' a',
+      'a ',
+      '',
+      'host/app@',
+      'host/app@sha256:1',
+      `host/app@sha256:${'A'.repeat(64)}`,
+      'a\n',
+      'a\u0000b',
+    ])
       expectProblem(await world.call('PUT', path, { ...exception, image }), 422, 'invalid-value', '/image')
     expectProblem(await world.call('PUT', '/v1/exceptions/a%20b', exception), 422, 'invalid-value', '/name')
     expectProblem(await world.get('/v1/exceptions/a%20b'), 404, 'exception-not-found')
@@ -193,6 +202,10 @@ describe('/v1/exceptions', () => {
     ['**'],
     ['host:5000/team/*'],
     ['host/team/app:v[0-9]?'],
+    ['pkg:oci/app?repository_url=ghcr.io/team'],
+    [`pkg:oci/app@sha256%3A${'0a'.repeat(32)}`],
+    ['My Service'],
+    ['acme/app+tools@1.2'],
     [`host/team/app@sha256:${'0a'.repeat(32)}`],
     [`host/team/app:1.0@sha512:${'0a'.repeat(64)}`],
   ])('is said of the image %s', async (image) => {

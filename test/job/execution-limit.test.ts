@@ -133,3 +133,17 @@ it('a retry of such an execution ends the same way, and goes on when the limit w
   await world.deliver('fan-out')
   expect(await closed(world)).toMatchObject({ status: 'success', counts: { success: 12, total: 12 } })
 })
+
+it('children are retried at the limit, also when a tag that was missing has come meanwhile', async () => {
+  const repositories: Record<string, Record<string, string>> = { app: tags(2), late: {} }
+  const world = createWorld({ limits: { executionItemsMax: 2 }, registry: tagRegistry(repositories) })
+  world.runs.unshift(async () => {
+    throw new LongshoreError('source-gone', 'gone')
+  })
+  await start(world, ['app:t000', 'app:t001', 'late:z'])
+  expect(await closed(world)).toMatchObject({ counts: { success: 1, error: 1 }, unresolved: 1 })
+  repositories.late = { z: digestOf(9) }
+  await retryExecution(TENANT, id, 'failed', world.env)
+  await world.deliver('fan-out')
+  expect(await closed(world)).toMatchObject({ counts: { success: 2, error: 0, total: 2 }, unresolved: 1 })
+})

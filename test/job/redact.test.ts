@@ -21,6 +21,14 @@ describe('a line of a log', () => {
     `https://bucket.example/blob?x-amz-signature=${CANARY}&x-amz-date=1`,
     `?X-Amz-Security-Token=${CANARY}`,
     `?sig.signature=${CANARY}`,
+    `PRIVATE-TOKEN:${CANARY}`,
+    `client-secret:${CANARY}`,
+    `db.password:${CANARY}`,
+    `--docker-password:${CANARY}`,
+    `h-x-amz-security-token:${CANARY}`,
+    `x-api-token:'${CANARY}'`,
+    `GET /v2/ x-auth-token:${CANARY}`,
+    `my_token:${CANARY}`,
   ])('holds no credential: %s', (line) => {
     expect(redacted(line)).not.toContain(CANARY)
     expect(redacted(line)).toContain('***')
@@ -30,6 +38,7 @@ describe('a line of a log', () => {
     `job accepted: scan registry.example/demo/token:1.0@sha256:${'a'.repeat(64)}`,
     'registry.example/team/sealed-secret:v1 was not found',
     'registry.example/team/vault.password:latest names another digest',
+    'team/my_token:2 is scanned',
     'credentials are an object with username and password, or with secret (a name or an ARN)',
   ])('keeps what only looks like one: %s', (line) => {
     expect(redacted(line)).toBe(line)

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { LongshoreError } from '../../lib/errors.ts'
-import { type RegistryInput, registryObjects, registrySchema } from '../../lib/oci/objects.ts'
+import { type RegistryInput, readRegistries, registryObjects, registrySchema } from '../../lib/oci/objects.ts'
 import { memorySecrets } from '../../lib/secrets/memory.ts'
+import { Secret } from '../../lib/secrets/port.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import type { Store } from '../../lib/store/port.ts'
 
@@ -53,4 +54,17 @@ test('all registry objects are listed, however many pages they are', async () =>
   const hosts = ['a.example', 'b.example', 'c.example', 'd.example', 'e.example']
   for (const host of hosts) await objects.put('main', { host })
   expect((await objects.list('main')).map(({ host }) => host)).toEqual(hosts)
+})
+
+test('the environment may name any secret, and the API any that is not of its own', async () => {
+  const secrets = memorySecrets()
+  const name = 'registries/main/other.example'
+  await secrets.put(name, new Secret('robot:canary-any'))
+  await secrets.put('registries/shared', new Secret('robot:canary-shared'))
+  const fixed = readRegistries(JSON.stringify([{ host, credentials: { secret: name } }]), false)
+  const objects = registryObjects({ store: memoryStore(), secrets, fixed })
+  expect(await objects.find('main', host)).toMatchObject({ credentials: { username: 'robot' } })
+  const shared = registrySchema.parse({ host: 'b.example', credentials: { secret: 'registries/shared' } })
+  await objects.put('main', shared)
+  expect(await objects.find('main', 'b.example')).toMatchObject({ credentials: { username: 'robot' } })
 })

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../lib/clock.ts'
 import type { Fault } from '../../lib/local/registry/faults.ts'
 import { createOpenRegistry } from '../../lib/oci/open.ts'
@@ -33,26 +33,55 @@ async function quay() {
   return running
 }
 
-test('a registry that makes a repository when the right to push is asked for is asked for that first', async () => {
-  const source = await registry()
-  const target = await quay()
-  const image = await pushImage(source.host, 'app', '1', ['layer'])
-  const robot = { type: 'basic' as const, username: 'team+robot', password: new Secret('canary-first-push') }
+const robot = { type: 'basic' as const, username: 'team+robot', password: new Secret('canary-first-push') }
+const openWith = (target: string) => {
   const open = createOpenRegistry({
     find: async (host) => ({
       host,
       insecure: true,
       allowPrivate: true,
-      ...(host === target.host && { credentials: robot }),
+      ...(host === target && { credentials: robot }),
     }),
     ecrToken: () => Promise.reject(new Error('none')),
     limits,
     clock: systemClock,
     random: fixedRandom,
   })
-  const { context } = runOf(source.host, 'app', image.digest, { registry: open })
+  onTestFinished(open.close)
+  return open
+}
+
+test('a registry that makes a repository when the right to push is asked for is asked for that first', async () => {
+  const source = await registry()
+  const target = await quay()
+  const image = await pushImage(source.host, 'app', '1', ['layer'])
+  const { context } = runOf(source.host, 'app', image.digest, { registry: openWith(target.host) })
   const params = { source: `${source.host}/app:1`, target: `${target.host}/team/app:1` }
   const { result } = await runReplicate(params, context)
   expect(result).toMatchObject({ target: { digest: image.digest } })
-  open.close()
+})
+
+test('where whoever only reads gets nothing when asking for more, a target that is right already is seen to be', async () => {
+  const source = await registry()
+  let isStrict = false
+  const asked: string[] = []
+  const target = await registry(({ path, headers }): Fault | undefined => {
+    if (!isStrict) return undefined
+    const url = new URL(path, 'http://hub')
+    if (url.pathname === '/token') {
+      const scope = url.searchParams.get('scope') ?? ''
+      asked.push(scope)
+      if (scope.includes('push')) return { status: 401, body: '{"details":"access token has insufficient scopes"}' }
+      return { status: 200, headers: { 'content-type': 'application/json' }, body: '{"token":"read"}' }
+    }
+    if (headers.authorization === 'Bearer read') return undefined
+    return { status: 401, headers: { 'www-authenticate': `Bearer realm="${target.url}/token",service="hub"` } }
+  })
+  const image = await pushImage(source.host, 'app', '1', ['layer'])
+  await pushImage(target.host, 'team/app', '1', ['layer'])
+  isStrict = true
+  const { context, log } = runOf(source.host, 'app', image.digest, { registry: openWith(target.host) })
+  await runReplicate({ source: `${source.host}/app:1`, target: `${target.host}/team/app:1` }, context)
+  expect(log.at(-1)).toContain('nothing to do')
+  expect(asked).toEqual(['repository:team/app:pull,push', 'repository:team/app:pull'])
 })

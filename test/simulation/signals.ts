@@ -39,8 +39,9 @@ export class LightSignal {
     }
     for (const signal of all) {
       const listeners = signal.#listeners
+      // One may take another away before it is its turn.
+      if (listeners) for (const listener of [...listeners]) if (listeners.includes(listener)) listener()
       signal.#listeners = undefined
-      if (listeners) for (const listener of listeners) listener()
     }
   }
 
