@@ -37,7 +37,7 @@ export const API_LIMITS = {
   waitSecondsMax: limit(20, 0, 25, 'Long poll of GET /v1/jobs/{id}?wait=; HTTP API ends at 30 s.'),
   answerBytesMax: limit(
     4_194_304,
-    1_024,
+    65_536,
     1_073_741_824,
     'Of a report to a caller that takes no gzip: Lambda ends an answer at 6 MB, and JSON inside JSON grows by a third.',
   ),

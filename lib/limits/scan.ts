@@ -87,7 +87,7 @@ export const SCAN_LIMITS = {
     268_435_456,
     65_536,
     17_179_869_184,
-    'Of all layers of one image together, as they are held while it is put together: a million packages, or four million places.',
+    'Of all layers of one image together, as they are held while it is put together: about 800,000 packages, or three million places.',
   ),
   zstdWindowBytesMax: limit(
     134_217_728,

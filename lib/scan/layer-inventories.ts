@@ -4,10 +4,12 @@
  */
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
-import type { LayerInventory } from './model.ts'
+import type { FoundPackage, LayerInventory } from './model.ts'
 
-/** Roughly what a package and a place take in memory beside their paths. */
-const PACKAGE_BYTES = 256
+/** Roughly what they take in memory beside their texts. */
+const PACKAGE_BYTES = 160
+const SOURCE_BYTES = 96
+const OWNER_BYTES = 128
 const PLACE_BYTES = 64
 
 /** By diffID. Adding throws `layer-too-large` when they are larger together than `layerInventoriesBytesMax`. */
@@ -34,10 +36,31 @@ export class LayerInventories extends Map<string, LayerInventory> {
 }
 
 function sizeOf(layer: LayerInventory): number {
-  const { packages, directories, opaque, whiteouts, shadows, databases, links, osFiles } = layer
-  let bytes = packages.length * PACKAGE_BYTES
-  for (const { path } of packages) bytes += path.length
-  for (const places of [directories, opaque, whiteouts, shadows, databases, Object.keys(links), Object.values(osFiles)])
-    for (const text of places) bytes += PLACE_BYTES + text.length
+  const { packages, directories, opaque, whiteouts, shadows, databases, gaps } = layer
+  const { links, osFiles, unread, fileGaps = {}, owners = {} } = layer
+  let bytes = 0
+  for (const found of packages)
+    bytes += PACKAGE_BYTES + textsOf(found) + found.path.length + (found.member?.length ?? 0)
+  for (const [path, owner] of Object.entries(owners))
+    bytes += OWNER_BYTES + path.length + textsOf(owner) + placesOf(owner.gaps ?? [])
+  for (const places of [directories, opaque, whiteouts, shadows, databases, gaps]) bytes += placesOf(places)
+  for (const told of [links, osFiles, unread]) bytes += placesOf(Object.keys(told)) + placesOf(Object.values(told))
+  return bytes + placesOf(Object.keys(fileGaps)) + placesOf(Object.values(fileGaps).flat())
+}
+
+const textsOf = ({
+  name,
+  version,
+  architecture = '',
+  source,
+}: Pick<FoundPackage, 'name' | 'version' | 'architecture' | 'source'>): number =>
+  name.length +
+  version.length +
+  architecture.length +
+  (source ? SOURCE_BYTES + source.name.length + source.version.length : 0)
+
+function placesOf(texts: readonly string[]): number {
+  let bytes = 0
+  for (const text of texts) bytes += PLACE_BYTES + text.length
   return bytes
 }

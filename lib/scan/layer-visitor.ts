@@ -3,6 +3,7 @@ import type { Limits } from '../config.ts'
 import { Gaps } from './gaps.ts'
 import { ANALYZER_VERSION, type FileOwner, type FoundPackage, type LayerInventory } from './model.ts'
 import { OS_FILE_BYTES_MAX, OS_FILES } from './os.ts'
+import { hashOf } from './overwritten.ts'
 import { PackageBudget } from './package-budget.ts'
 import { isPackageFolder } from './package-folders.ts'
 import { type Analyzer, type ReadingRoom, Unreadable } from './packages/analyzer.ts'
@@ -289,11 +290,14 @@ export class LayerVisitor implements TarVisitor {
   /** Nothing when no other layer could make a difference. */
   #ownerOf(path: string, seen: Seen): FileOwner | undefined {
     const found = this.#owned.ownerOf(path)
-    const gaps = seen.gaps?.slice(0, this.#ownedGapsLeft) ?? []
+    const { gaps = [] } = seen
     if (!found || (!seen.packages && gaps.length === 0)) return undefined
-    this.#ownedGapsLeft -= gaps.length
     const { name, version, architecture } = found
-    return { name, version, ...(architecture && { architecture }), ...(gaps.length > 0 && { gaps }) }
+    const owner: FileOwner = { name, version, ...(architecture && { architecture }) }
+    if (gaps.length === 0) return owner
+    if (gaps.length > this.#ownedGapsLeft) return { ...owner, unseen: hashOf(gaps) }
+    this.#ownedGapsLeft -= gaps.length
+    return { ...owner, gaps }
   }
 }
 

@@ -127,7 +127,7 @@ const likely = ({ epss = 0 }: Finding): number => (epss >= EPSS_LIKELY ? epss : 
 
 /**
  * What to look at first: exploited, then likely to be, then severity, score and the rest of the likelihood; what
- * follows only makes the order one and the same.
+ * follows only makes the order one and the same: a package at a place has each flaw once.
  */
 const byRisk = (a: Finding, b: Finding): number =>
   Number(b.kev) - Number(a.kev) ||
@@ -140,10 +140,14 @@ const byRisk = (a: Finding, b: Finding): number =>
   byText(a.path, b.path) ||
   byText(a.purl, b.purl)
 
+/** Flaws kept for packages that come again; a hostile image has ten times as many, all of different versions. */
+const FLAWS_HELD_MAX = 50_000
+
 /** One matcher per report: a package name met twice is looked up once. */
 class Matcher {
   readonly #database: AdvisoryDatabase
   readonly #flaws = new Map<string, Promise<Flaw[]>>()
+  #flawsHeld = 0
 
   constructor(database: AdvisoryDatabase) {
     this.#database = database
@@ -154,6 +158,10 @@ class Matcher {
     for (const { name, version } of subjects) key += `\n${name}\n${version}`
     let found = this.#flaws.get(key)
     if (!found) {
+      if (this.#flawsHeld > FLAWS_HELD_MAX) {
+        this.#flaws.clear()
+        this.#flawsHeld = 0
+      }
       found = this.#match(ecosystems, subjects)
       this.#flaws.set(key, found)
     }
@@ -175,7 +183,9 @@ class Matcher {
           hits.push({ details, ...affected, ...(severities ? { severities } : {}), ...(label ? { label } : {}) })
         }
     }
-    return flawsOf(hits)
+    const flaws = flawsOf(hits)
+    this.#flawsHeld += flaws.length
+    return flaws
   }
 }
 
@@ -185,29 +195,59 @@ class Matcher {
  */
 const PLACE_CHARACTERS_MAX = 512
 
-/** As many findings as a report may have. Packages come in one order, so it is always the same ones that are left out. */
+/** Findings looked at for each that a report may have. They are judged before it is known that they give way. */
+const LOOKED_AT_FACTOR = 10
+
+/** As many findings as a report may have: the most urgent, whatever the order they come in. */
 class FindingList {
-  readonly findings: Finding[] = []
-  isFull = false
   readonly #max: number
-  #placeCharactersLeft: number
+  readonly #lookedAtMax: number
+  readonly #kept: Finding[] = []
+  /** The most urgent that gave way. Nothing less urgent takes its place, so only the risk decides who is listed. */
+  #gaveWay: Finding | undefined
+  #lookedAt = 0
 
   constructor(max: number) {
     this.#max = max
-    this.#placeCharactersLeft = max * PLACE_CHARACTERS_MAX
+    this.#lookedAtMax = max * LOOKED_AT_FACTOR
+  }
+
+  get isFull(): boolean {
+    return this.#lookedAt > this.#lookedAtMax
   }
 
   add(flaws: readonly Flaw[], pack: PackageEntry, ecosystem: string): void {
     for (const flaw of flaws) {
-      this.#placeCharactersLeft -= pack.path.length + pack.purl.length
-      this.isFull ||= this.findings.length >= this.#max || this.#placeCharactersLeft < 0
+      this.#lookedAt++
       if (this.isFull) return
-      this.findings.push(finding(flaw, pack, ecosystem))
+      const one = finding(flaw, pack, ecosystem)
+      if (this.#gaveWay && byRisk(one, this.#gaveWay) > 0) continue
+      this.#kept.push(one)
+      if (this.#kept.length >= 2 * this.#max) this.#cut()
     }
   }
 
-  gap(): string {
-    return `more than ${this.findings.length} findings; the rest is not listed (limit findingsMax)`
+  /** Once all are added. */
+  finish(): { findings: Finding[]; gap?: string } {
+    this.#cut()
+    const findings = this.#kept
+    if (!this.#gaveWay) return { findings }
+    const ofThose = this.isFull ? ` of the first ${this.#lookedAtMax}` : ''
+    return {
+      findings,
+      gap: `more than ${findings.length} findings; only the most urgent ${findings.length}${ofThose} are listed (limit findingsMax)`,
+    }
+  }
+
+  #cut(): void {
+    let charactersLeft = this.#max * PLACE_CHARACTERS_MAX
+    const end = this.#kept.sort(byRisk).findIndex(({ path, purl }, i) => {
+      charactersLeft -= path.length + purl.length
+      return i >= this.#max || charactersLeft < 0
+    })
+    if (end < 0) return
+    this.#gaveWay = this.#kept[end]
+    this.#kept.length = end
   }
 }
 
@@ -257,7 +297,7 @@ export async function buildReport(options: {
   database: AdvisoryDatabase
   /** Whether language packages that an OS package installed are judged by their own ecosystem too. */
   ownedJudged?: boolean
-  /** At which matching stops. */
+  /** As many are listed, the most urgent; matching stops at ten times as many. */
   findingsMax?: number
 }): Promise<Report> {
   const { image, inventory, database, ownedJudged = false } = options
@@ -276,8 +316,8 @@ export async function buildReport(options: {
     if (!by || list.isFull) continue
     list.add(await matcher.flaws(by.ecosystems, by.subjects(found)), pack, by.ecosystems[0]!)
   }
-  if (list.isFull) gaps.push(list.gap())
-  const findings = list.findings.sort(byRisk)
+  const { findings, gap } = list.finish()
+  if (gap) gaps.push(gap)
   const summary = Object.fromEntries(SEVERITIES.map((severity) => [severity, 0])) as SeverityCounts
   for (const { severity } of findings) summary[severity]++
   return {

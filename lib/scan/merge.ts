@@ -6,9 +6,9 @@ import type { Limits } from '../config.ts'
 import { Gaps } from './gaps.ts'
 import type { FoundPackage, ImagePackage, LayerInventory } from './model.ts'
 import { readOs } from './os.ts'
+import { identity, overwrittenFiles, unseenOf } from './overwritten.ts'
 import { isMissedAt, isPackageFolder } from './package-folders.ts'
 import { ANALYZERS } from './packages/index.ts'
-import { OS_KINDS } from './packages/kinds.ts'
 import { showPath } from './paths.ts'
 import { Tree } from './tree.ts'
 
@@ -17,6 +17,8 @@ interface Visible {
   os?: string
   unread?: string
   gaps?: string[]
+  /** Its OS package answers for it, and for what could not be seen of it (`unseenOf`). */
+  owned?: string
 }
 
 /** What the merge can say of an image; the rest of an `ImageInventory` comes from its manifest. */
@@ -59,7 +61,9 @@ export function mergeLayers(layers: readonly LayerInventory[], limits: Limits): 
 }
 
 function apply(tree: Tree<Visible>, layer: LayerInventory): void {
-  const overwritten = overwrittenFiles(tree, layer)
+  const byPath = new Map<string, FoundPackage[]>(layer.databases.map((path) => [path, []]))
+  for (const found of layer.packages) byPath.get(found.path)?.push(found)
+  const overwritten = overwrittenFiles(tree, layer, byPath)
   // Directories first: one that replaces a link must not let this layer's whiteouts through to where the link led.
   // Shortest first, so that parents are settled before what is in them.
   for (const path of byLength(layer.directories)) tree.setDirectory(tree.land(path))
@@ -70,8 +74,6 @@ function apply(tree: Tree<Visible>, layer: LayerInventory): void {
   for (const path of layer.shadows) tree.setFile(tree.land(path), {})
   for (const [path, what] of Object.entries(layer.unread)) tree.setFile(tree.land(path), { unread: what })
   for (const [path, text] of Object.entries(layer.osFiles)) tree.setFile(tree.land(path), { os: text })
-  const byPath = new Map<string, FoundPackage[]>(layer.databases.map((path) => [path, []]))
-  for (const found of layer.packages) byPath.get(found.path)?.push(found)
   for (const [path, found] of byPath) {
     const place = tree.land(path)
     const before = new Map(tree.get(place)?.packages?.map((known) => [identity(known), known.layer]))
@@ -87,27 +89,13 @@ function apply(tree: Tree<Visible>, layer: LayerInventory): void {
     const place = tree.land(path)
     tree.setFile(place, { ...tree.get(place), gaps: found })
   }
-}
-
-/**
- * Files of this layer, with what could not be seen of them, whose OS package stood below already: the package did not
- * bring them. To be asked before the layer hides anything.
- */
-function overwrittenFiles(tree: Tree<Visible>, { owners, diffId }: LayerInventory): Map<string, string[]> {
-  const files = new Map<string, string[]>()
-  if (!owners) return files
-  const below = new Set<string>()
-  // A layer may be there twice.
-  for (const [, { packages = [] }] of tree.values())
-    for (const known of packages) if (OS_KINDS.has(known.kind) && known.layer !== diffId) below.add(identity(known))
-  for (const [path, owner] of Object.entries(owners)) if (below.has(identity(owner))) files.set(path, owner.gaps ?? [])
-  return files
+  for (const [path, owner] of Object.entries(layer.owners ?? {})) {
+    const place = tree.land(path)
+    if (!overwritten.has(path)) tree.setFile(place, { ...tree.get(place), owned: unseenOf(owner) })
+  }
 }
 
 const byLength = (paths: readonly string[]) => [...paths].sort((a, b) => a.length - b.length)
-
-const identity = (found: Pick<FoundPackage, 'name' | 'version' | 'architecture'>) =>
-  `${found.name}\0${found.version}\0${found.architecture ?? ''}`
 
 function unreadGap(kind: string, paths: string[]): string {
   const more = paths.length > 1 ? ` and ${paths.length - 1} more` : ''

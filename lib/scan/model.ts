@@ -28,6 +28,8 @@ export interface FileOwner {
   architecture?: string
   /** What could not be seen of the file; it matters when the file is not the package's any more. */
   gaps?: string[]
+  /** In place of `gaps`, where the layer has more than it keeps: their hash. */
+  unseen?: string
 }
 
 /** What one layer says, before whiteouts are applied. A few KB. */
@@ -41,7 +43,7 @@ export interface LayerInventory {
   unread: Record<string, string>
   /** What could not be seen of single files, by path: a later layer may remove them. */
   fileGaps?: Record<string, string[]>
-  /** Whose the files of this layer with `owned` packages are, by path. */
+  /** Whose the files of this layer are that have `owned` packages, or gaps, by path. */
   owners?: Record<string, FileOwner>
   /** os-release (and its fallbacks) by path, as text up to 64 KiB. */
   osFiles: Record<string, string>

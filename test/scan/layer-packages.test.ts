@@ -136,6 +136,8 @@ describe('a file of an apk package that a later layer has anew', () => {
     expect(await merged(base, [installed(six('1.0-r0'), curl), [path, metadata('other')]])).toMatchObject({
       owned: [false],
     })
+    const older = metadata('six').replace('Version: 1.0', 'Version: 0.9')
+    expect(await merged(base, [installed(six('1.0-r0'), curl), [path, older]])).toMatchObject({ owned: [false] })
     // Whatever becomes of the database below.
     const anew: File[] = [['lib/apk/db/.wh..wh..opq', ''], installed(six('1.0-r0')), [path, metadata('other')]]
     expect(await merged(base, anew)).toMatchObject({ owned: [false] })
@@ -155,6 +157,45 @@ describe('a file of an apk package that a later layer has anew', () => {
     expect((await merged([...base, tool])).gaps).toEqual([])
     expect((await merged(base, [installed(six('1.0-r0'), curl), tool])).gaps).toEqual([
       '"usr/bin/tool" was built with a Go older than 1.18, whose list of modules is not read',
+    ])
+  })
+
+  test('is left to the distribution when it was only copied up, with what could not be seen of it', async () => {
+    const tool: File = ['usr/bin/tool', oldProgram(), program]
+    const below = [...base, tool]
+    const writable: File = [path, metadata('six'), { mode: '0000664' }]
+    const up = [installed(six('1.0-r0'), curl), writable, tool]
+    expect(await merged(below, up)).toEqual({ owned: [true], gaps: [] })
+    expect(await merged(below, up, [installed(six('1.0-r0')), writable, tool])).toEqual({ owned: [true], gaps: [] })
+    // As a differ writes a folder that was made anew, and through a link that leads there.
+    expect(await merged(below, [[`${SITE}/.wh..wh..opq`, ''], ...up])).toEqual({ owned: [true], gaps: [] })
+    const link: File = ['lib', '', { type: '2', link: 'usr/lib' }]
+    const throughLink: File[] = [installed(six('1.0-r0'), curl), [path.slice(4), metadata('six')]]
+    expect(await merged([link, ...below], throughLink)).toEqual({ owned: [true], gaps: [] })
+  })
+
+  test('stays judged when it is copied up after it was overwritten', async () => {
+    const up: [File, File] = [installed(six('1.0-r0'), curl), [path, metadata('other')]]
+    expect(await merged(base, up, [installed(six('1.0-r0')), up[1]])).toMatchObject({ owned: [false] })
+    expect(await merged(base, [up[1]], up)).toMatchObject({ owned: [false] })
+    const tool: File = ['usr/bin/tool', oldProgram(), program]
+    const told = ['"usr/bin/tool" was built with a Go older than 1.18, whose list of modules is not read']
+    expect((await merged(base, [tool], [up[0], tool])).gaps).toEqual(told)
+    expect((await merged(base, [up[0], tool], [installed(six('1.0-r0')), tool])).gaps).toEqual(told)
+    const other: File = ['usr/bin/tool', fixture('programs/go'), program]
+    expect((await merged([...base, other], [up[0], tool])).gaps).toEqual(told)
+  })
+
+  test('behind more unreadable files than are told is told too, unless the same stood below', async () => {
+    const names = Array.from({ length: defaultLimits.gapsMax + 10 }, (_, i) => `a${100 + i}.jar`)
+    const java = `P:java\nV:1\nF:usr/share/java\n${names.map((name) => `R:${name}\n`).join('')}\n`
+    const jars = names.map((name): File => [`usr/share/java/${name}`, 'x'])
+    const [db, more] = [installed(java), installed(java, curl)]
+    expect((await merged([db, ...jars], [more, ...jars])).gaps).toEqual([])
+    expect((await merged([db, ...jars], [more, jars.at(-1)!])).gaps).toEqual([])
+    // Nothing could be seen of the last one below, but of all the others.
+    expect((await merged([db, ...jars.slice(0, -1)], [more, ...jars])).gaps).toEqual([
+      `"${jars.at(-1)![0]}" was not read in full; its layer has too many such files to say why`,
     ])
   })
 

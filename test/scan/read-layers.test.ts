@@ -74,7 +74,7 @@ describe('reading the layers of an image', () => {
         })),
       )
     const built = image({ layers: [crowded('x'), crowded('y'), crowded('z')] })
-    const limits = { ...defaultLimits, layerInventoriesBytesMax: 200_000 }
+    const limits = { ...defaultLimits, layerInventoriesBytesMax: 150_000 }
     const tooMuch = { code: 'layer-too-large', message: expect.stringContaining('layerInventoriesBytesMax') }
     await expect((await read(built, {}, limits)).run).rejects.toMatchObject(tooMuch)
     expect((await (await read(built)).run).layers).toHaveLength(3)

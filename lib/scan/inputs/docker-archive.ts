@@ -17,8 +17,9 @@ import {
   layoutImages,
   openLayoutImage,
   openOciLayout,
+  unlessRefused,
 } from './oci-layout.ts'
-import { means, named, type SavedImage } from './saved.ts'
+import { means, named, type SavedImage, shortName } from './saved.ts'
 
 const LIST = 'manifest.json'
 const LAYER_TYPE = 'application/vnd.docker.image.rootfs.diff.tar'
@@ -47,17 +48,19 @@ export async function openDockerArchive(files: Files, name: string | undefined, 
         : `${files.name} was saved by a Docker before 1.10: load it and save it again`,
     )
   }
-  const listed = jsonOf(await readSmall(files, LIST, limits.manifestBytesMax), files.name)
-  const images: ListedImage[] = (Array.isArray(listed) ? listed : [])
-    .slice(0, limits.indexChildrenMax)
-    .map((one: unknown) => ({
-      config: pathIn(textOf(one, 'Config') ?? ''),
-      names: textsOf(one, 'RepoTags'),
-      layers: textsOf(one, 'Layers').map(pathIn),
-    }))
-  const candidates = isLayout ? await inEitherList(files, images, limits) : images
+  const listing = listedImages(files, limits)
+  const candidates = isLayout ? await inEitherList(files, (await unlessRefused(listing)) ?? [], limits) : await listing
   const chosen = named<LayoutImage | ListedImage>(candidates, name, files.name)
   return 'descriptor' in chosen ? openLayoutImage(files, chosen, limits) : openListed(files, chosen, limits)
+}
+
+async function listedImages(files: Files, limits: Limits): Promise<ListedImage[]> {
+  const listed = jsonOf(await readSmall(files, LIST, limits.manifestBytesMax), files.name)
+  return (Array.isArray(listed) ? listed : []).slice(0, limits.indexChildrenMax).map((one: unknown) => ({
+    config: pathIn(textOf(one, 'Config') ?? ''),
+    names: textsOf(one, 'RepoTags'),
+    layers: textsOf(one, 'Layers').map(pathIn),
+  }))
 }
 
 /**
@@ -70,17 +73,30 @@ async function inEitherList(
   limits: Limits,
 ): Promise<(LayoutImage | ListedImage)[]> {
   const inLayout = await layoutImages(files, limits)
-  const byConfig = await imagesByConfig(files, inLayout, limits)
+  const { found, refused } = await imagesByConfig(files, inLayout, limits)
+  const byName = new Map(refused.flatMap((one) => namesIn(one).map((name) => [name, [one]])))
+  const alike = (image: ListedImage) => namesIn(image).flatMap((name) => byName.get(name) ?? [])
   const others: ListedImage[] = []
   for (const image of listed) {
-    const same = byConfig.get(`sha256:${hashIn(image.config)}`)
-    if (same) {
+    const same = found.get(await configDigest(files, image, limits)) ?? alike(image)
+    if (same.length > 0) {
       const known = same.flatMap(({ names }) => names)
       same[0]!.names.push(...image.names.filter((name) => !known.some((full) => means(name, full))))
     } else if (files.sizeOf(image.config) !== undefined) others.push(image)
   }
   return [...inLayout, ...others]
 }
+
+/** What the list calls a config, or what it hashes to where that is no hash. Empty when there is none to read. */
+async function configDigest(files: Files, { config }: ListedImage, limits: Limits): Promise<string> {
+  const told = hashIn(config)
+  if (told !== undefined) return `sha256:${told}`
+  const bytes = await unlessRefused(readSmall(files, config, limits.manifestBytesMax))
+  return bytes ? sha256(bytes) : ''
+}
+
+/** All that is known of an image whose manifest is refused. Without a name it is like another one without. */
+const namesIn = ({ names }: { names: string[] }) => (names.length > 0 ? names.map(shortName) : [''])
 
 async function openListed(files: Files, image: ListedImage, limits: Limits): Promise<SavedImage> {
   const { config, names, layers } = image
@@ -105,7 +121,7 @@ async function openListed(files: Files, image: ListedImage, limits: Limits): Pro
 }
 
 /** What a config is called by; an archive may call it anything. */
-const hashIn = (path: string): string | undefined => /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(path)?.[1]
+const hashIn = (path: string): string | undefined => /(?:^|\/)(?:sha256:)?([0-9a-f]{64})(?:\.json)?$/.exec(path)?.[1]
 
 const textsOf = (value: unknown, key: string): string[] =>
   listOf(value, key).filter((one): one is string => typeof one === 'string')

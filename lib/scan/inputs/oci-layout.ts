@@ -62,22 +62,26 @@ function hasNullForList(bytes: Buffer): boolean {
   }
 }
 
-const namesOf = ({ annotations = {} }: Descriptor): string[] => NAMES.flatMap((key) => annotations[key] ?? [])
+const namesOf = ({ annotations = {} }: Descriptor): string[] => NAMES.flatMap((key) => annotations[key] || [])
 
 const { ociIndex, ociManifest, dockerList, dockerManifest } = MEDIA_TYPES
 const MANIFESTS = new Set<string>([ociIndex, ociManifest, dockerList, dockerManifest])
+
+/** Which images of a layout have which config. */
+export interface ByConfig {
+  found: Map<string, LayoutImage[]>
+  /** Those with a manifest that is refused; the one who reads such an image is told why. */
+  refused: LayoutImage[]
+}
 
 /**
  * The images by the digests of their configs; an index has one for each of its platforms that is there. Of an archive with
  * more manifests than `indexChildrenMax` some are left out.
  */
-export async function imagesByConfig(
-  files: Files,
-  images: readonly LayoutImage[],
-  limits: Limits,
-): Promise<Map<string, LayoutImage[]>> {
+export async function imagesByConfig(files: Files, images: readonly LayoutImage[], limits: Limits): Promise<ByConfig> {
   const content = layoutContent(files, limits)
   const found = new Map<string, LayoutImage[]>()
+  const refused = new Set<LayoutImage>()
   let left = limits.indexChildrenMax
   for (const image of images) {
     const seen = new Set<string>()
@@ -85,14 +89,26 @@ export async function imagesByConfig(
     for (let next = waiting.pop(); next; next = waiting.pop()) {
       const { digest, mediaType } = next
       if (seen.has(digest) || !MANIFESTS.has(mediaType) || files.sizeOf(pathOf(digest)) === undefined) continue
-      if (left-- <= 0) return found
+      if (left-- <= 0) return { found, refused: [...refused] }
       seen.add(digest)
-      const { config, manifests = [] } = await content.manifest('', digest)
-      waiting.push(...manifests)
-      if (config) found.set(config.digest, [...(found.get(config.digest) ?? []), image])
+      const manifest = await unlessRefused(content.manifest('', digest))
+      if (!manifest) refused.add(image)
+      waiting.push(...(manifest?.manifests ?? []))
+      const config = manifest?.config?.digest
+      if (config) found.set(config, [...(found.get(config) ?? []), image])
     }
   }
-  return found
+  return { found, refused: [...refused] }
+}
+
+/** Undefined for what nobody may ask for, and what is refused again when somebody does. */
+export async function unlessRefused<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading
+  } catch (error) {
+    if (error instanceof LongshoreError) return undefined
+    throw error
+  }
 }
 
 const pathOf = (digest: string) => `blobs/${digest.replace(':', '/')}`

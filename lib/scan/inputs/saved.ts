@@ -40,4 +40,6 @@ export function named<T extends { names: string[] }>(
 
 /** In full, without the registry of Docker Hub, or by the tag alone. */
 export const means = (name: string, full: string): boolean =>
-  full === name || full.replace(/^docker\.io\/(?:library\/)?/, '') === name || full.endsWith(`:${name}`)
+  full === name || shortName(full) === name || full.endsWith(`:${name}`)
+
+export const shortName = (full: string): string => full.replace(/^docker\.io\/(?:library\/)?/, '')

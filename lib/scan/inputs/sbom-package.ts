@@ -24,19 +24,32 @@ export const kindOf = (purl: Purl): FoundPackage['kind'] | undefined => KINDS.ge
 
 /** As long as in images (`isField`): to compare versions takes time that grows with their length, and some by its square. */
 const FIELD_CHARACTERS_MAX = 256
+/** Put together of two fields and a colon: Maven's `group:artifact`. */
+const JOINED_CHARACTERS_MAX = 2 * FIELD_CHARACTERS_MAX + 1
+/** A name in a zip has no more; archives inside archives may. */
+const MEMBER_CHARACTERS_MAX = 65_535
 export const isShort = (value = ''): boolean => value.length <= FIELD_CHARACTERS_MAX
+
+const isShortName = (name: string, kind: FoundPackage['kind']): boolean =>
+  kind === 'maven' ? name.length <= JOINED_CHARACTERS_MAX : isShort(name)
+
+/** Of `app.jar!/BOOT-INF/lib/a.jar` only what is before the mark is a path of the image. */
+function isShortPath(path: string, pathBytesMax: number): boolean {
+  const mark = path.indexOf('!/')
+  return mark < 0 ? path.length <= pathBytesMax : mark <= pathBytesMax && path.length - mark <= MEMBER_CHARACTERS_MAX
+}
 
 /** Whether a component is as short as what an image says of a package. Else it is not taken apart any further. */
 export function isShortItem(item: SbomItem, purl: Purl | undefined, limits: Pick<Limits, 'pathBytesMax'>): boolean {
-  if (item.purl.length > PURL_CHARACTERS_MAX || (item.path ?? '').length > limits.pathBytesMax) return false
+  if (item.purl.length > PURL_CHARACTERS_MAX || !isShortPath(item.path ?? '', limits.pathBytesMax)) return false
   const ofPurl = purl ? [purl.type, purl.namespace, purl.name, purl.version] : []
   const qualifiers = ['arch', 'distro', 'epoch'].map((name) => purl?.qualifiers.get(name))
   return [item.layer, ...ofPurl, ...qualifiers].every(isShort)
 }
 
 /** The same of what became of it: names are put together. */
-export const isShortPackage = ({ name, version, source }: ImagePackage): boolean =>
-  [name, version, source?.name, source?.version].every(isShort)
+export const isShortPackage = ({ kind, name, version, source }: ImagePackage): boolean =>
+  isShortName(name, kind) && [version, source?.name, source?.version].every(isShort)
 
 /**
  * @param path where the SBOM itself lies, for packages it names no place for
@@ -62,7 +75,7 @@ export function packageOf(
   const spelled = item.names.find(
     (name) =>
       name !== '' &&
-      isShort(name) &&
+      isShortName(name, kind) &&
       isShort(item.version) &&
       packageUrl({ ...common, name, version: item.version }, os) === item.purl,
   )

@@ -142,6 +142,71 @@ describe('an image', () => {
     expect((await read(saved)).packages.map(({ name }) => name)).toEqual(['one', 'two'])
   })
 
+  test.each([
+    ['config.json', (_: string) => 'config.json'],
+    ['sha256:<hex>', (digest: string) => digest],
+  ])('is one where manifest.json calls its config %s', async (_, called) => {
+    using where = folder()
+    const one = app('one')
+    const Config = called(one.config.descriptor.digest)
+    const list = JSON.stringify([{ Config, RepoTags: ['app:1', 'app:2'], Layers: ['x'] }])
+    const file = tarFile(where, [
+      ...layoutFiles({ 'docker.io/library/app:1': one }),
+      { path: Config, content: one.config.bytes },
+      { path: 'manifest.json', content: list },
+    ])
+    for (const name of [undefined, 'app:1', 'app:2'])
+      expect((await openDocker(file, name)).digest).toBe(one.manifest.descriptor.digest)
+  })
+
+  const damage = (files: TarEntry[], { manifest }: BuiltImage): TarEntry[] =>
+    files.map((file) =>
+      file.path === blobPath(manifest.descriptor.digest) ? { ...file, content: `${file.content} ` } : file,
+    )
+  const tooMany = Array.from({ length: limits.manifestLayersMax + 1 }, () => npm('two').descriptor)
+  const manifestOf = (manifest: Record<string, unknown>) => image({ layers: [npm('two')], manifest })
+
+  test.each<[string, BuiltImage, typeof damage, RegExp]>([
+    ['is damaged', app('two'), damage, /the manifest hashes to/],
+    [
+      'has a bad subject',
+      manifestOf({ subject: { digest: 'nonsense' } }),
+      (files) => files,
+      /subject has no mediaType/,
+    ],
+    ['has too many layers', manifestOf({ layers: tooMany }), (files) => files, /layers has 513 entries/],
+  ])('is read though another one of the archive %s, which fails where it is chosen', async (_, two, change, why) => {
+    using where = folder()
+    const one = app('one')
+    const both = change(layoutFiles({ 'docker.io/library/app:1': one, 'docker.io/library/app:2': two }), two)
+    const listed = dockerList([
+      [one, 'app:1'],
+      [two, 'app:2'],
+    ])
+    for (const file of [tarFile(where, both, 'a'), tarFile(where, [...both, listed], 'b')]) {
+      expect((await read(await openDocker(file, 'app:1'))).packages.map(({ name }) => name)).toEqual(['one'])
+      await expect(openDocker(file, 'app:2').then((saved) => read(saved))).rejects.toThrow(why)
+    }
+    // It is one image all the same.
+    for (const [name, list] of [
+      ['docker.io/library/app:2', dockerList([[two, 'app:2']])],
+      ['', dockerList([[two]])],
+    ] as const) {
+      const alone = tarFile(where, [...change(layoutFiles({ [name]: two }), two), list])
+      await expect(openDocker(alone).then((saved) => read(saved))).rejects.toThrow(why)
+    }
+  })
+
+  test('of a layout is read when manifest.json cannot be', async () => {
+    using where = folder()
+    const one = app('one')
+    const files = layoutFiles({ 'app:1': one })
+    for (const content of ['nonsense', ' '.repeat(limits.manifestBytesMax + 1)]) {
+      const file = tarFile(where, [...files, { path: 'manifest.json', content }])
+      expect((await openDocker(file, 'app:1')).digest).toBe(one.manifest.descriptor.digest)
+    }
+  })
+
   test('without a name is not taken for the only one when index.json has lost another', async () => {
     using where = folder()
     const [one, two] = [app('one'), app('two')]
