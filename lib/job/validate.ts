@@ -37,10 +37,13 @@ export function invalid(error: z.ZodError, root = ''): LongshoreError {
     return [{ pointer: `${root}${path}`, detail: issue.message }]
   })
   const first = errors[0]
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
+  // Behind the sentence: before it, a field called "secret" and a colon would be redacted with the word that follows.
+  const place = [first?.pointer && `at ${first.pointer}`, errors.length > 1 && `and ${errors.length - 1} more`]
+    .filter(Boolean)
+    .join(', ')
   return new LongshoreError(
     'invalid-value',
-    first ? `${first.pointer ? `${first.pointer}: ` : ''}${first.detail}${more}` : 'the value is not valid',
+    first ? `${first.detail}${place && ` (${place})`}` : 'the value is not valid',
     {
       errors,
       cause: error,

@@ -7,11 +7,11 @@ import { SEVERITIES, type Severity } from '../glossary.ts'
 import { SCAN_LIMITS } from '../limits/scan.ts'
 import type { Finding, PackageEntry, Report, SeverityCounts } from '../report/model.ts'
 import { osvPage } from '../report/subject.ts'
-import { affectedBy } from './affected.ts'
 import { distributionOf } from './distribution.ts'
 import { packageEntries } from './entries.ts'
-import { type Flaw, flawsOf, type Hit } from './flaws.ts'
-import { type Judge, judgesOf, LANGUAGES, type Subject } from './judges.ts'
+import type { Flaw } from './flaws.ts'
+import { type Judge, judgesOf, LANGUAGES } from './judges.ts'
+import { Matcher } from './matcher.ts'
 import type { ImageInventory, ImagePackage } from './model.ts'
 import { OS_KINDS } from './packages/kinds.ts'
 import { scoreOf, severityOfScore, severityOfWord } from './severity.ts'
@@ -139,55 +139,6 @@ const byRisk = (a: Finding, b: Finding): number =>
   byText(a.id, b.id) ||
   byText(a.path, b.path) ||
   byText(a.purl, b.purl)
-
-/** Flaws kept for packages that come again; a hostile image has ten times as many, all of different versions. */
-const FLAWS_HELD_MAX = 50_000
-
-/** One matcher per report: a package name met twice is looked up once. */
-class Matcher {
-  readonly #database: AdvisoryDatabase
-  readonly #flaws = new Map<string, Promise<Flaw[]>>()
-  #flawsHeld = 0
-
-  constructor(database: AdvisoryDatabase) {
-    this.#database = database
-  }
-
-  flaws(ecosystems: readonly string[], subjects: readonly Subject[]): Promise<Flaw[]> {
-    let key = ecosystems[0]!
-    for (const { name, version } of subjects) key += `\n${name}\n${version}`
-    let found = this.#flaws.get(key)
-    if (!found) {
-      if (this.#flawsHeld > FLAWS_HELD_MAX) {
-        this.#flaws.clear()
-        this.#flawsHeld = 0
-      }
-      found = this.#match(ecosystems, subjects)
-      this.#flaws.set(key, found)
-    }
-    return found
-  }
-
-  async #match(ecosystems: readonly string[], subjects: readonly Subject[]): Promise<Flaw[]> {
-    const hits: Hit[] = []
-    for (const ecosystem of ecosystems) {
-      const compare = comparatorOf(ecosystem)
-      if (!compare) continue
-      for (const { name, version, names } of subjects)
-        for (const match of await this.#database.lookup(ecosystem, name)) {
-          if (names !== undefined && names !== (match.binary ? 'binary' : 'source')) continue
-          const affected = affectedBy(match, version, compare)
-          const details = affected && (await this.#database.details(ecosystem, match.id))
-          if (!details) continue
-          const { severities, label } = match
-          hits.push({ details, ...affected, ...(severities ? { severities } : {}), ...(label ? { label } : {}) })
-        }
-    }
-    const flaws = flawsOf(hits)
-    this.#flawsHeld += flaws.length
-    return flaws
-  }
-}
 
 /**
  * Findings repeat the path and the package URL of their package, and an image may have paths of kilobytes. On average;
