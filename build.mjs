@@ -1,8 +1,8 @@
 // Bundles functions/ and lib/local into dist/. Plain esbuild: half a second, one file per function, the same bytes
 // for the same sources. What it leaves out, and how much that is: docs/decisions/0003-bundles.md.
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmSync, statSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build as esbuild, stop } from 'esbuild'
 
@@ -216,7 +216,11 @@ export async function build({ local = true } = {}) {
   const scope = { path: join(root, 'dist/functions/package.json'), contents: Buffer.from('{"type":"commonjs"}\n') }
   const metafile = { outputs: { ...api.metafile.outputs, ...workers.metafile.outputs } }
   const sizes = { path: join(root, 'dist/functions.json'), contents: Buffer.from(JSON.stringify(metafile.outputs)) }
-  await Promise.all([...[api, workers, ...locals].flatMap(({ outputFiles }) => outputFiles), scope, sizes].map(replace))
+  const files = [...[api, workers, ...locals].flatMap(({ outputFiles }) => outputFiles), scope, sizes]
+  // Who reads the new command finds its parts.
+  await Promise.all(files.filter(isPart).map(replace))
+  await Promise.all(files.filter((file) => !isPart(file)).map(replace))
+  if (local) removeOldParts(files)
   // Ends esbuild's own process: what starts from here on is one Node process.
   await stop()
   return { metafile }
@@ -233,26 +237,40 @@ function forLaptop(common) {
       format: 'esm',
       ...more,
     })
+  const whole = {
+    mainFields: ['module', 'main'],
+    plugins: [onlyEnglish, versionOnly],
+    // Packages in CommonJS ask for Node's own modules by `require`.
+    banner: {
+      js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",
+    },
+  }
   return [
     // The stack keeps its packages outside: serverless-offline and dynalite load theirs from there, too.
     bundle([['stack', 'lib/local/stack.ts']], { packages: 'external' }),
-    // A command is over in a moment: of one file it starts in half the time that two hundred small ones take.
     bundle(
       [
         ['advisories-worker', 'lib/local/advisories-worker.ts'],
         ['worker-process', 'lib/local/worker-process.ts'],
-        ['command', 'lib/cli/main.ts'],
       ],
-      {
-        mainFields: ['module', 'main'],
-        plugins: [onlyEnglish, versionOnly],
-        // Packages in CommonJS ask for Node's own modules by `require`.
-        banner: {
-          js: "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);",
-        },
-      },
+      whole,
     ),
+    // A command is over in a moment: of few files it starts in half the time that two hundred small ones take, and what it
+    // imports when it is needed (the SDK, YAML) is not read before.
+    bundle([['command', 'lib/cli/main.ts']], { ...whole, splitting: true, chunkNames: `${PART}[name]-[hash]` }),
   ]
+}
+
+/** Parts of the command are named by what is in them, so those of the build before stay beside those of this one. */
+const PART = 'command-'
+const isPart = ({ path }) => basename(path).startsWith(PART)
+
+/** Another instance may be running on the parts before: it is over in an hour. */
+function removeOldParts(files) {
+  const folder = join(root, 'dist/local')
+  const made = new Set(files.map(({ path }) => path))
+  for (const path of readdirSync(folder).map((name) => join(folder, name)))
+    if (isPart({ path }) && !made.has(path) && Date.now() - statSync(path).mtimeMs > 3_600_000) rmSync(path)
 }
 
 /** Whole or not at all, and untouched when equal: another instance may be reading it just now. */

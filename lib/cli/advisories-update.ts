@@ -54,7 +54,7 @@ export const advisoriesUpdate = defineCommand({
       throw new LongshoreError('malformed-request', '--from and --trivy-db each name the one source; give one of them')
     const from = placeOf(trivyDb ?? given.from ?? env.LONGSHORE_ADVISORIES ?? PUBLIC_BUCKET)
     const enrichment = given.enrichment ?? env.LONGSHORE_ENRICHMENT
-    const blobs = dataBlobs(given.data, env)
+    const blobs = await dataBlobs(given.data, env)
     const say = given.quiet ? () => {} : err
     say(`reading ${from}`)
     const result = await buildRevision({

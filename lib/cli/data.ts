@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { diskBlobs } from '../blobs/disk.ts'
-import { openBlobs } from '../blobs/open.ts'
 import type { BlobStore } from '../blobs/port.ts'
 import { LongshoreError } from '../errors.ts'
 import type { Variables } from '../variables.ts'
@@ -17,8 +16,9 @@ export const dataOption = {
  * With LONGSHORE_BLOBS the place of a deployed service, unless a folder is named. Throws `invalid-value` for what can be
  * no folder.
  */
-export function dataBlobs(folder: string | undefined, env: Variables): BlobStore {
-  if (env.LONGSHORE_BLOBS && folder === undefined) return openBlobs(env)
+export async function dataBlobs(folder: string | undefined, env: Variables): Promise<BlobStore> {
+  // With the SDK, which few commands need and all would have to load.
+  if (env.LONGSHORE_BLOBS && folder === undefined) return (await import('../blobs/open.ts')).openBlobs(env)
   const path = resolve(folder ?? env.LONGSHORE_DATA ?? '.longshore')
   const file = fileAt(path)
   if (file !== undefined)

@@ -4,15 +4,23 @@
  */
 import { asLongshoreError, ERRORS, LongshoreError } from '../errors.ts'
 import { VERSION } from '../version.ts'
-import { advisoriesUpdate } from './advisories-update.ts'
 import { type Command, helpOf, overviewOf, type Terminal } from './command.ts'
-import { scan } from './scan.ts'
 
-const COMMANDS: readonly Command[] = [scan, advisoriesUpdate]
+interface Listed {
+  /** Its words, as in the command. */
+  name: string
+  /** Only what runs is loaded. */
+  load(): Promise<Command>
+}
+
+const COMMANDS: readonly Listed[] = [
+  { name: 'scan', load: async () => (await import('./scan.ts')).scan },
+  { name: 'advisories update', load: async () => (await import('./advisories-update.ts')).advisoriesUpdate },
+]
 
 const isHelp = (word: string | undefined): boolean => word === '--help' || word === '-h' || word === 'help'
 
-function find(args: readonly string[]): { command: Command; rest: string[] } | undefined {
+function find(args: readonly string[]): { command: Listed; rest: string[] } | undefined {
   for (const command of COMMANDS) {
     const words = command.name.split(' ')
     if (words.every((word, i) => args[i] === word)) return { command, rest: args.slice(words.length) }
@@ -24,13 +32,15 @@ async function run(args: readonly string[], terminal: Terminal): Promise<number 
   const [first = '--help', ...more] = args
   if (isHelp(first)) {
     const asked = find(more)
-    return said(asked ? helpOf(asked.command) : overviewOf(COMMANDS), terminal)
+    if (asked) return said(helpOf(await asked.command.load()), terminal)
+    return said(overviewOf(await Promise.all(COMMANDS.map(({ load }) => load()))), terminal)
   }
   if (first === '--version' || first === '-v' || first === 'version') return said(VERSION, terminal)
   const found = find(args)
   if (!found) throw new LongshoreError('malformed-request', unknownCommand(args))
-  if (found.rest.some(isHelp)) return said(helpOf(found.command), terminal)
-  return found.command.run(found.rest, terminal)
+  const command = await found.command.load()
+  if (found.rest.some(isHelp)) return said(helpOf(command), terminal)
+  return command.run(found.rest, terminal)
 }
 
 /** Names the commands: there are few, and one of them is meant. */

@@ -2,7 +2,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { buildRevision } from '../advisories/build.ts'
 import { type AdvisoryDatabase, openAdvisories, pointedRevision } from '../advisories/open.ts'
 import type { AdvisorySource } from '../advisories/source.ts'
 import { memoryBlobs } from '../blobs/memory.ts'
@@ -45,6 +44,7 @@ async function mayBeDemo({ sources }: AdvisoryDatabase): Promise<boolean> {
 async function demoAdvisories(limits: Limits): Promise<AdvisoryDatabase> {
   const blobs = memoryBlobs()
   const source = recordsIn(DEMO)
+  const { buildRevision } = await import('../advisories/build.ts')
   await buildRevision({ source, blobs, limits, enrichment: join(ROOT, 'demo', 'enrichment') })
   return openAdvisories(blobs)
 }

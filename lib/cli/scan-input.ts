@@ -1,25 +1,18 @@
-/** What `longshore scan` is pointed at, as an inventory: a registry, a saved image or an SBOM. */
+/** What `longshore scan` is pointed at, judged: an image of a registry, a saved one or an SBOM. */
 import { readFileSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { BlobStore } from '../blobs/port.ts'
-import { systemClock } from '../clock.ts'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
-import { literalAddress } from '../net/guard.ts'
-import { ecrToken } from '../oci/ecr.ts'
-import { readRegistries, registryObjects } from '../oci/objects.ts'
-import { createOpenRegistry } from '../oci/open.ts'
-import { formatReference, parseReference } from '../oci/reference.ts'
-import { systemRandom } from '../random.ts'
+import type { Report } from '../report/model.ts'
 import { openDockerArchive } from '../scan/inputs/docker-archive.ts'
 import { openFiles } from '../scan/inputs/files.ts'
 import { openOciLayout } from '../scan/inputs/oci-layout.ts'
 import { readImage } from '../scan/inputs/read-image.ts'
 import { type ReadSbom, readSbom } from '../scan/inputs/sbom.ts'
-import { memorySecrets } from '../secrets/memory.ts'
-import { openSecrets } from '../secrets/open.ts'
-import { memoryStore } from '../store/memory.ts'
+import { buildReport } from '../scan/match.ts'
 import type { Variables } from '../variables.ts'
+import { chooseAdvisories } from './scan-advisories.ts'
 
 export interface InputWorld {
   env: Variables
@@ -39,14 +32,24 @@ const INPUTS: Record<string, Input | undefined> = {
   'docker-archive': (rest, world) => saved(rest, world, openDockerArchive),
 }
 
-/** Throws what the readers throw; a prefix that is none of ours is the beginning of an image reference. */
-export function readInput(text: string, world: InputWorld): Promise<ReadSbom> {
+/** Throws what the readers of images and advisories throw. */
+export async function scanInput(text: string, world: InputWorld): Promise<{ report: Report; warning?: string }> {
+  const { database, ...rest } = await chooseAdvisories(world.blobs, world.limits)
+  const { image, inventory } = await readInput(text, world)
+  const { findingsMax, ownedPackagesJudged } = world.limits
+  const report = await buildReport({ image, inventory, database, ownedJudged: ownedPackagesJudged === 1, findingsMax })
+  return { report, ...rest }
+}
+
+/** A prefix that is none of ours is the beginning of an image reference. */
+async function readInput(text: string, world: InputWorld): Promise<ReadSbom> {
   const colon = text.indexOf(':')
   const kind = text.slice(0, Math.max(0, colon))
   const input = Object.hasOwn(INPUTS, kind) ? INPUTS[kind] : undefined
   if (input) return input(text.slice(colon + 1), world)
   const looksLikePath = /^(?:\.{0,2}\/|~)|\.(?:tar|tgz|tar\.gz|json)$/.test(text)
   if (looksLikePath) throw new LongshoreError('invalid-value', pathHint(text))
+  const { fromRegistry } = await import('./scan-registry.ts')
   return fromRegistry(text, world)
 }
 
@@ -83,42 +86,4 @@ function pathAndName(text: string): { path: string; name?: string } {
     return end === text.length ? { path } : { path, name: text.slice(end + 1) }
   }
   return { path: text }
-}
-
-/** Credentials come from LONGSHORE_REGISTRIES alone: nothing of the user's other tools is looked into. */
-async function fromRegistry(text: string, world: InputWorld): Promise<ReadSbom> {
-  const { env, limits } = world
-  const reference = parseReference(text)
-  const objects = registryObjects({
-    store: memoryStore(),
-    secrets: env.LONGSHORE_SECRETS ? openSecrets(env) : memorySecrets(),
-    fixed: readRegistries(env.LONGSHORE_REGISTRIES, true),
-  })
-  const open = createOpenRegistry({
-    // Who names a registry on this very machine means it, as with docker pull.
-    find: async (host) =>
-      (await objects.find('main', host)) ??
-      (isLoopback(host) ? { host, insecure: true, allowPrivate: true } : undefined),
-    ecrToken: (host) => ecrToken(host, env, limits),
-    limits,
-    clock: systemClock,
-    random: systemRandom,
-  })
-  try {
-    const content = await open(reference.registry)
-    const { repository } = reference
-    const digest = reference.digest ?? (await content.resolve(repository, reference.tag ?? 'latest'))?.digest
-    if (digest === undefined)
-      throw new LongshoreError('image-not-found', `${formatReference(reference)} is not there; is the name right?`)
-    const signal = new AbortController().signal
-    return { image: text, inventory: await readImage({ ...world, content, repository, digest, signal }) }
-  } finally {
-    open.close()
-  }
-}
-
-function isLoopback(host: string): boolean {
-  const { hostname } = new URL(`http://${host}`)
-  const address = literalAddress(hostname)
-  return hostname === 'localhost' || (address !== undefined && /^(?:127\.|::1$)/.test(address))
 }

@@ -9,13 +9,10 @@ import { FORMATS, selectFindings } from '../report/index.ts'
 import type { Report } from '../report/model.ts'
 import { applyExceptions } from '../scan/exceptions/apply.ts'
 import type { ExceptionRule } from '../scan/exceptions/model.ts'
-import { readExceptions } from '../scan/exceptions/read.ts'
-import { buildReport } from '../scan/match.ts'
 import { PLATFORM_PATTERN } from '../scan/platform.ts'
+import { beginGunzip } from '../scan/unpack/gunzip.ts'
 import { defineCommand } from './command.ts'
 import { dataBlobs, dataOption } from './data.ts'
-import { chooseAdvisories } from './scan-advisories.ts'
-import { readInput } from './scan-input.ts'
 
 const formats = FORMATS.map(({ format }) => format).join(', ')
 const severities = SEVERITIES.join(', ')
@@ -65,20 +62,18 @@ export const scan = defineCommand({
     if (platform !== undefined && !PLATFORM_PATTERN.test(platform))
       throw new LongshoreError('invalid-value', `"${platform}" is not a platform; write linux/amd64 or the like`)
     // Read before anything is pulled: a mistake in a file is told at once.
-    const rules = [
-      ...(given['ignore-file'] ?? []).flatMap((file) => rulesOf(file, 'ignore-file')),
-      ...(given.vex ?? []).flatMap((file) => rulesOf(file, 'vex')),
-    ]
+    const rules: ExceptionRule[] = []
+    for (const file of given['ignore-file'] ?? []) rules.push(...(await rulesOf(file, 'ignore-file')))
+    for (const file of given.vex ?? []) rules.push(...(await rulesOf(file, 'vex')))
     if (given.output !== undefined) checkOutput(given.output)
-    const blobs = dataBlobs(given.data, env)
+    const blobs = await dataBlobs(given.data, env)
     const tell = given.quiet ? () => {} : err
-
-    const { database, warning } = await chooseAdvisories(blobs, limits)
-    const { image, inventory } = await readInput(operand, { env, limits, blobs, platform, tell })
+    // The thread takes as long to begin as the rest does to load.
+    if (!operand.startsWith('sbom:')) beginGunzip()
+    const { scanInput } = await import('./scan-input.ts')
+    const { report: built, warning } = await scanInput(operand, { env, limits, blobs, platform, tell })
     // Of what could not be read there is one sentence, and it is the last.
     if (warning) err(`warning: ${warning}`)
-    const { findingsMax, ownedPackagesJudged } = limits
-    const built = await buildReport({ image, inventory, database, ownedJudged: ownedPackagesJudged === 1, findingsMax })
     const now = Date.now()
     const judged = tellAge(applyExceptions(built, rules, now), now, limits.advisoriesAgeDaysMax)
     const text = format.write(
@@ -102,7 +97,7 @@ function severityOf(word: string): Severity {
   return severity
 }
 
-function rulesOf(file: string, from: 'ignore-file' | 'vex'): ExceptionRule[] {
+async function rulesOf(file: string, from: 'ignore-file' | 'vex'): Promise<ExceptionRule[]> {
   const found = statSync(file, { throwIfNoEntry: false })
   if (!found) throw new LongshoreError('invalid-value', `there is no file ${file} (--${from})`)
   let text: string
@@ -117,7 +112,7 @@ function rulesOf(file: string, from: 'ignore-file' | 'vex'): ExceptionRule[] {
       'invalid-value',
       `${file} is neither OpenVEX nor CycloneDX; an ignore file is for --ignore-file`,
     )
-  return readExceptions(file, text)
+  return (await import('../scan/exceptions/read.ts')).readExceptions(file, text)
 }
 
 /** Before a scan that may take minutes. */

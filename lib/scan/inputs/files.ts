@@ -37,8 +37,26 @@ function folderFiles(folder: string): Files {
       const found = statSync(join(folder, path), { throwIfNoEntry: false })
       return found?.isFile() ? found.size : undefined
     },
-    open: (path) => createReadStream(join(folder, path), { highWaterMark: CHUNK_BYTES }),
+    open: (path) => fileStream(join(folder, path), 0, Number.POSITIVE_INFINITY),
   }
+}
+
+function fileStream(path: string, start: number, end: number): Readable {
+  const file = openSync(path, 'r')
+  let at = start
+  return new Readable({
+    highWaterMark: 1,
+    read() {
+      const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, end - at))
+      const count = readSync(file, chunk, 0, chunk.length, at)
+      at += count
+      this.push(count === 0 ? null : chunk.subarray(0, count))
+    },
+    destroy(error, callback) {
+      closeSync(file)
+      callback(error)
+    },
+  })
 }
 
 interface Place {

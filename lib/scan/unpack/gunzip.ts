@@ -4,23 +4,22 @@
 import { Worker } from 'node:worker_threads'
 import { LongshoreError } from '../../errors.ts'
 import { gunzipModule, layoutOf, memoryFor } from './gunzip-module.ts'
-import { type FromThread, inflateStreams, type Shared } from './gunzip-thread.ts'
+import { ENDS, FIELDS, inflateStreams, type Lane, type Shared } from './gunzip-thread.ts'
 import type { Deliver, Unpacker } from './unpacker.ts'
 
 /** Measured: with half of it messages cost more, with twice the pieces have left the caches before they are hashed. */
 const PLACE_BYTES = 262_144
 /** Room for one side to be ahead of the other. */
 const PLACES = 4
+/** Streams at once, as many as a scan reads layers (`layersInParallelMax`); a lane takes 2.3 MB when it is used. */
+const LANES = 3
 const LAYOUT = layoutOf(PLACES, PLACE_BYTES, PLACE_BYTES)
 
 interface Thread {
   worker: Worker
   shared: Shared
-  /** Pieces of input and output of all its streams so far. */
-  given: number
-  handedOn: number
-  /** What it is at work on. */
-  stream: GunzipInThread | undefined
+  /** What is at work in each lane. */
+  streams: (GunzipInThread | undefined)[]
 }
 
 /** One for the whole process: two cores are what a worker has at most, and the other one walks. */
@@ -28,12 +27,18 @@ let thread: Thread | undefined
 /** There is no WebAssembly here, or no thread to be had: node:zlib does it all. */
 let isImpossible = false
 
+const newLane = (): Lane => ({
+  memory: memoryFor(LAYOUT),
+  control: new Int32Array(new SharedArrayBuffer(4 * (FIELDS.sizes + 2 * PLACES))),
+})
+
 function begin(): Thread {
   const shared: Shared = {
     module: gunzipModule(),
-    memory: memoryFor(LAYOUT),
     layout: LAYOUT,
-    control: new Int32Array(new SharedArrayBuffer(4 * (2 + PLACES))),
+    lanes: Array.from({ length: LANES }, newLane),
+    fields: FIELDS,
+    bell: new Int32Array(new SharedArrayBuffer(8)),
   }
   // Its text must stand alone: nothing that a bundler adds (esbuild's keepNames) is there.
   const worker = new Worker(`(${inflateStreams})(require('node:worker_threads'))`, {
@@ -44,7 +49,7 @@ function begin(): Thread {
     execArgv: [],
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 16 },
   })
-  const begun: Thread = { worker, shared, given: 0, handedOn: 0, stream: undefined }
+  const begun: Thread = { worker, shared, streams: shared.lanes.map(() => undefined) }
   let hasSpoken = false
   const gone = (cause?: Error) => {
     if (thread === begun) {
@@ -52,53 +57,78 @@ function begin(): Thread {
       isImpossible = !hasSpoken
     }
     const why = cause ? `: ${cause.message}` : ''
-    begun.stream?.destroy(new LongshoreError('internal', `the thread that inflates has ended${why}`, { cause }))
+    const error = new LongshoreError('internal', `the thread that inflates has ended${why}`, { cause })
+    for (const stream of begun.streams) stream?.destroy(error)
   }
-  worker.on('message', (message: FromThread) => {
+  worker.on('message', () => {
     hasSpoken = true
-    begun.stream?.heard(message)
+    // Before anything is looked at: what is told from here on makes a message of its own.
+    Atomics.store(shared.bell, 1, 0)
+    for (const stream of begun.streams) stream?.look()
   })
   // Also while it has nothing to do: an error that nobody hears would end the process.
   worker.on('error', gone).on('exit', () => gone())
+  worker.unref()
   return begun
 }
 
-/** Undefined while another layer is being unpacked, and where there can be no such thread. */
-export function gunzip(deliver: Deliver): Unpacker | undefined {
-  if (isImpossible || thread?.stream) return undefined
+/** Undefined where there can be no such thread. */
+function theThread(): Thread | undefined {
+  if (isImpossible) return undefined
   try {
     thread ??= begin()
   } catch {
     isImpossible = true
-    return undefined
   }
-  return new GunzipInThread(thread, deliver)
+  return thread
+}
+
+/** Begins the thread, for whoever knows that there will be layers: that takes as long as to load the rest of a scan. */
+export function beginGunzip(): void {
+  theThread()
+}
+
+/** Whether a stream need not wait for a thread to begin. */
+export const isGunzipBegun = (): boolean => thread !== undefined
+
+/** Undefined while all lanes are taken, and where there can be no such thread. */
+export function gunzip(deliver: Deliver): Unpacker | undefined {
+  const found = theThread()
+  const lane = found?.streams.indexOf(undefined) ?? -1
+  return found && lane >= 0 ? new GunzipInThread(found, lane, deliver) : undefined
 }
 
 class GunzipInThread implements Unpacker {
   readonly #thread: Thread
-  readonly #deliver: Deliver
+  readonly #lane: number
+  readonly #control: Int32Array
   readonly #memory: Buffer
-  #used: number
+  readonly #deliver: Deliver
+  #given = 0
+  #done = 0
+  /** Bytes in the place that is being filled. */
   #filled = 0
   #failure: { reason: unknown } | undefined
   #isOver = false
   #wake: (() => void) | undefined
 
-  constructor(thread: Thread, deliver: Deliver) {
+  constructor(thread: Thread, lane: number, deliver: Deliver) {
+    const { memory, control } = thread.shared.lanes[lane] as Lane
     this.#thread = thread
+    this.#lane = lane
+    this.#control = control
+    this.#memory = Buffer.from(memory.buffer)
     this.#deliver = deliver
-    this.#memory = Buffer.from(thread.shared.memory.buffer)
-    this.#used = thread.given
-    thread.stream = this
+    thread.streams[lane] = this
     thread.worker.ref()
   }
 
   async write(pieces: readonly Buffer[]): Promise<void> {
     for (const piece of pieces)
       for (let at = 0; at < piece.length; ) {
-        if (this.#filled === 0) await this.#until(() => this.#thread.given - this.#used < PLACES)
-        const copied = piece.copy(this.#memory, this.#place() + this.#filled, at, at + PLACE_BYTES - this.#filled)
+        if (this.#filled === 0) await this.#until(this.#hasPlace)
+        const place = LAYOUT.inAt[this.#given % PLACES] as number
+        const copied = piece.copy(this.#memory, place + this.#filled, at, at + PLACE_BYTES - this.#filled)
         at += copied
         this.#filled += copied
         if (this.#filled === PLACE_BYTES) this.#give(this.#filled)
@@ -106,58 +136,68 @@ class GunzipInThread implements Unpacker {
   }
 
   async end(): Promise<void> {
-    await this.#until(() => this.#thread.given - this.#used < PLACES)
+    await this.#until(this.#hasPlace)
     this.#give(~this.#filled)
     await this.#until(() => this.#isOver)
   }
 
-  /** The thread goes with a stream that is not read to its end: nothing else stops it in the midst of one. */
-  destroy(reason: unknown): void {
-    if (this.#isOver) return
-    this.#failure = { reason }
-    if (thread === this.#thread) thread = undefined
+  readonly #hasPlace = () => this.#given - Atomics.load(this.#control, FIELDS.used) < PLACES
+
+  #give(size: number): void {
+    this.#control[FIELDS.sizes + (this.#given % PLACES)] = size
+    this.#filled = 0
+    this.#tell(FIELDS.given, ++this.#given)
+  }
+
+  #tell(field: number, value: number): void {
+    const { bell } = this.#thread.shared
+    Atomics.store(this.#control, field, value)
+    Atomics.add(bell, 0, 1)
+    Atomics.notify(bell, 0)
+  }
+
+  /** Of the thread: what it made, and how it ended. */
+  look(): void {
+    const state = Atomics.load(this.#control, FIELDS.state)
+    const made = Atomics.load(this.#control, FIELDS.made)
+    while (this.#done < made && !this.#failure) {
+      const place = this.#done % PLACES
+      const at = LAYOUT.outAt[place] as number
+      const bytes = this.#control[FIELDS.sizes + PLACES + place] as number
+      try {
+        this.#deliver(this.#memory.subarray(at, at + bytes))
+      } catch (reason) {
+        this.destroy(reason)
+        break
+      }
+      this.#tell(FIELDS.done, ++this.#done)
+    }
+    if (state === 0) {
+      this.#wake?.()
+      return
+    }
+    const end = ENDS[state - 1] as (typeof ENDS)[number]
+    if (end !== 'whole') this.destroy(new LongshoreError('layer-invalid', `the gzip stream cannot be read: ${end}`))
     this.#leave()
-    void this.#thread.worker.terminate()
+    this.#thread.streams[this.#lane] = undefined
+    this.#control.fill(0, FIELDS.given)
+    Atomics.store(this.#control, FIELDS.state, 0)
     this.#wake?.()
   }
 
-  #place(): number {
-    return LAYOUT.inAt[this.#thread.given % PLACES] as number
-  }
-
-  #give(size: number): void {
-    const { shared } = this.#thread
-    Atomics.store(shared.control, 2 + (this.#thread.given % PLACES), size)
-    this.#thread.given++
-    this.#filled = 0
-    Atomics.add(shared.control, 0, 1)
-    Atomics.notify(shared.control, 0)
-  }
-
-  heard(message: FromThread): void {
-    if ('bytes' in message) {
-      const at = LAYOUT.outAt[this.#thread.handedOn++ % PLACES] as number
-      try {
-        this.#deliver(this.#memory.subarray(at, at + message.bytes))
-      } catch (reason) {
-        this.destroy(reason)
-        return
-      }
-      Atomics.add(this.#thread.shared.control, 1, 1)
-      Atomics.notify(this.#thread.shared.control, 1)
-    } else if ('used' in message) {
-      this.#used = message.used
-      this.#wake?.()
-    } else if ('ended' in message) {
-      this.#leave()
-      this.#wake?.()
-    } else this.destroy(new LongshoreError('layer-invalid', `the gzip stream cannot be read: ${message.invalid}`))
+  /** The lane is free for another stream when the thread has seen it. */
+  destroy(reason: unknown): void {
+    if (this.#isOver) return
+    this.#failure = { reason }
+    this.#leave()
+    this.#tell(FIELDS.unwanted, 1)
+    this.#wake?.()
   }
 
   #leave(): void {
+    if (this.#isOver) return
     this.#isOver = true
-    this.#thread.stream = undefined
-    this.#thread.worker.unref()
+    if (this.#thread.streams.every((stream) => !stream || stream.#isOver)) this.#thread.worker.unref()
   }
 
   #until(isSo: () => boolean): Promise<void> {

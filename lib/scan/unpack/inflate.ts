@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { Limits } from '../../config.ts'
 import { LongshoreError } from '../../errors.ts'
-import { gunzip } from './gunzip.ts'
+import { gunzip, isGunzipBegun } from './gunzip.ts'
 import { gunzipThroughNode } from './through-node.ts'
 import { type Deliver, joined, type Unpacker } from './unpacker.ts'
 import { unzstd } from './zstd.ts'
@@ -16,6 +16,8 @@ import { unzstd } from './zstd.ts'
 const INPUT_BYTES = 262_144
 /** Packed: node:zlib has done half of that before a thread of ours would have begun. */
 const THREAD_BYTES_MIN = 16_777_216
+/** Packed, where the thread has begun: what is smaller is done at once. */
+const BEGUN_BYTES_MIN = 65_536
 
 export interface InflateOptions {
   /** Packed bytes, when they are known: what is large is unpacked in a thread of its own. */
@@ -99,7 +101,10 @@ function choose(
 ): Unpacker {
   const magic = head.length >= 4 ? head.readUInt32LE(0) : 0
   if ((magic & 0xffff) === 0x8b1f)
-    return (size >= THREAD_BYTES_MIN ? gunzip(deliver) : undefined) ?? gunzipThroughNode(deliver)
+    return (
+      (size >= (isGunzipBegun() ? BEGUN_BYTES_MIN : THREAD_BYTES_MIN) ? gunzip(deliver) : undefined) ??
+      gunzipThroughNode(deliver)
+    )
   if (magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5) return unzstd(limits, deliver, source)
   const other = head.toString('latin1', 0, 6)
   if (other.startsWith('BZh') || other === '\xfd7zXZ\0')

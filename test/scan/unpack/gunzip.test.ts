@@ -249,12 +249,61 @@ describe('the thread that inflates', () => {
       }
   })
 
-  test('is not waited for: what comes while it is taken is read by node:zlib, as is what is small', async () => {
-    const unpacker = gunzip(() => {})
+  test('is not waited for: what comes while all lanes are taken is read by node:zlib', async () => {
+    const taken = [1, 2, 3].map(() => gunzip(() => {}))
+    expect(taken).not.toContain(undefined)
+    expect(gunzip(() => {})).toBeUndefined()
     expect(await read()).toEqual(whole)
-    unpacker?.destroy(undefined)
-    const small = gzipSync('small')
-    expect(await read(small)).toMatchObject({ bytes: 5 })
+    for (const unpacker of taken) unpacker?.destroy(undefined)
+    // A lane is free when the thread has seen that nobody wants its stream.
+    await vi.waitFor(() => expect(idle()).toBe(true))
+    expect(await read()).toEqual(whole)
+  })
+
+  test('takes what is smaller once it has begun, and leaves what is small to node:zlib', async () => {
+    const bytes = Buffer.from(new Chance(3).bytes(70_000))
+    const sizes = [70_000, 5]
+    for (const size of sizes) {
+      const packed = gzipSync(bytes.subarray(0, size))
+      const found = await inflate(source(packed), 'sha256', defaultLimits, () => {}, { size: packed.length })
+      expect(found.digest).toBe(createHash('sha256').update(bytes.subarray(0, size)).digest('hex'))
+    }
+  })
+
+  test('reads on in the other lanes when a layer is given up in one', async () => {
+    const stop = new AbortController()
+    const reason = new Error('given up')
+    let pieces = 0
+    const given = () =>
+      inflate(source(), 'sha256', defaultLimits, () => {
+        if (++pieces === 5) stop.abort(reason)
+      }, { ...large, signal: stop.signal }) // biome-ignore format: one thing
+    const both = await Promise.allSettled([read(), given(), read()])
+    expect(both).toEqual([
+      { status: 'fulfilled', value: whole },
+      { status: 'rejected', reason },
+      { status: 'fulfilled', value: whole },
+    ])
+  })
+
+  test('gives every stream its own bytes, however many take turns', async () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const chance = new Chance(seed)
+      const streams = Array.from({ length: chance.integer(1, 5) }, () => contentOf(chance, 2_000_000))
+      const found = await Promise.all(
+        streams.map(async (content) => {
+          const size = chance.pick([0, 100_000])
+          const hash = createHash('sha256')
+          const packed = gzipSync(content, packedBy(chance))
+          const { digest } = await inflate(source(packed), 'sha256', defaultLimits, (chunk) => hash.update(chunk), {
+            size,
+          })
+          return [digest, hash.digest('hex')]
+        }),
+      )
+      const told = streams.map((content) => createHash('sha256').update(content).digest('hex'))
+      expect(found, `seed ${seed}`).toEqual(told.map((one) => [one, one]))
+    }
   })
 
   test('ends with a layer that is given up, and another is there for the next', async () => {
