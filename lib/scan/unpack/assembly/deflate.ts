@@ -117,7 +117,9 @@ function lengths(): i32 {
     count = symbol < 16 ? 1 : take(extra) + (symbol === 18 ? 11 : 3)
     if (i + count > all || (symbol === 16 && i === 0)) return BAD
     const value = symbol < 16 ? symbol : symbol === 16 ? load<u8>(CODE_LENGTHS + i - 1) : 0
-    memory.fill(CODE_LENGTHS + i, <u8>value, count)
+    // In steps of 16: what lies behind is written later, or is room.
+    const same = i8x16.splat(<i8>value)
+    for (let j = 0; j < count; j += 16) v128.store(CODE_LENGTHS + i + j, same)
   }
   if (load<u8>(CODE_LENGTHS + 256) === 0) return BAD
   areFixed = false
