@@ -2,12 +2,25 @@
 
 const UNCLEAN = /(?:^|\/)\.{0,2}(?:\/|$)|\0/
 
+/** False also for some clean ones: most paths need no more than this. */
+const isClean = (path: string): boolean =>
+  path !== '' &&
+  !path.endsWith('/') &&
+  !path.startsWith('/') &&
+  !path.startsWith('.') &&
+  !path.includes('/.') &&
+  !path.includes('//') &&
+  !path.includes('\0')
+
 /**
  * The path of a tar entry in its one spelling; the root itself is the empty string. Undefined when it cannot be a path
  * inside the image: it holds a NUL, or a `..` segment, which no honest archive needs.
  */
 export function normalizePath(path: string): string | undefined {
-  if (!UNCLEAN.test(path)) return path
+  if (isClean(path)) return path
+  // As most archives write a directory, or everything.
+  const bare = path.slice(path.startsWith('./') ? 2 : 0, path.endsWith('/') ? -1 : undefined)
+  if (!UNCLEAN.test(bare)) return bare
   if (path.includes('\0')) return undefined
   const segments: string[] = []
   for (const segment of path.split('/')) {
