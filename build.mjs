@@ -257,7 +257,13 @@ function forLaptop(common) {
     ),
     // A command is over in a moment: of few files it starts in half the time that two hundred small ones take, and what it
     // imports when it is needed (the SDK, YAML) is not read before.
-    bundle([['command', 'lib/cli/main.ts']], { ...whole, splitting: true, chunkNames: `${PART}[name]-[hash]` }),
+    bundle([['command', 'lib/cli/main.ts']], {
+      ...whole,
+      splitting: true,
+      minifySyntax: true,
+      minifyWhitespace: true,
+      chunkNames: `${PART}[name]-[hash]`,
+    }),
   ]
 }
 

@@ -1,7 +1,8 @@
 /** The body of POST /v1/jobs, from the job types themselves. */
 import { z } from '@hono/zod-openapi'
 import type { JobTypes } from '../job/environment.ts'
-import { shownValue } from '../validation.ts'
+import { shownValue } from '../shown-value.ts'
+import '../validation.ts'
 
 export type JobTypeSchemas = JobTypes
 

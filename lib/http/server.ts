@@ -8,7 +8,8 @@ import { invalid } from '../job/validate.ts'
 import type { RegistryObjects } from '../oci/objects.ts'
 import type { Reference } from '../oci/types.ts'
 import type { Queue, QueueConsumer, QueueSetup } from '../queue/port.ts'
-import { shownValue } from '../validation.ts'
+import { shownValue } from '../shown-value.ts'
+import '../validation.ts'
 import { notJson, problemResponse } from './problem.ts'
 
 export interface ApiEnvironment extends Environment {

@@ -5,7 +5,8 @@ import { LongshoreError } from '../errors.ts'
 import type { BulkType, Selector } from '../job/define.ts'
 import { parseSelector } from '../job/selector.ts'
 import { formatReference, isRepository, normalizeHost } from '../oci/reference.ts'
-import { shownValue } from '../validation.ts'
+import { shownValue } from '../shown-value.ts'
+import '../validation.ts'
 
 const host = z
   .string()

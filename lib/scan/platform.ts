@@ -1,7 +1,7 @@
 /** Which image of a multi-platform index is scanned. */
 import { LongshoreError } from '../errors.ts'
 import type { Descriptor, Platform } from '../oci/types.ts'
-import { shownValue } from '../validation.ts'
+import { shownValue } from '../shown-value.ts'
 
 /** What most servers run; what `docker pull` on them would take. */
 export const DEFAULT_PLATFORM: Platform = { os: 'linux', architecture: 'amd64' }

@@ -9,9 +9,10 @@ import { EXECUTION_SHARDS, executionKey, openPartition, policyKey, stamp } from 
 import { cancelExecutionsOf } from '../job/policy-cancel.ts'
 import { attributesOf, isExpired, RECORD_VERSION } from '../job/record.ts'
 import { invalid } from '../job/validate.ts'
+import { shownValue } from '../shown-value.ts'
 import { absent, eq, exists } from '../store/condition.ts'
 import { ConditionFailed, type Item } from '../store/port.ts'
-import { shownValue } from '../validation.ts'
+import '../validation.ts'
 import { checkCron, nextRuns } from './cron.ts'
 
 export interface PolicyRecord {
