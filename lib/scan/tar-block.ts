@@ -10,6 +10,9 @@ export const padded = (size: number) => Math.ceil(size / BLOCK) * BLOCK
 export const isUstar = (block: Buffer, at: number) =>
   block[at + 257] === 0x75 && block.toString('latin1', at + 257, at + 263) === 'ustar\0'
 
+export const isGnu = (block: Buffer, at: number) =>
+  block[at + 257] === 0x75 && block.toString('latin1', at + 257, at + 265) === 'ustar  \0'
+
 /** Whether one of the last three octal digits of the mode is odd. Nobody refuses an archive for its modes. */
 export function isExecutable(block: Buffer, at: number): boolean {
   let end = at + 107

@@ -4,7 +4,8 @@
  * What cannot be read throws `layer-invalid` and names the header by its number in the archive.
  */
 import { LongshoreError } from '../errors.ts'
-import { BLOCK, type EntryType, isExecutable, isUstar, text, typeOf } from './tar-block.ts'
+import { BLOCK, type EntryType, isExecutable, text, typeOf } from './tar-block.ts'
+import { nameOf } from './tar-name.ts'
 import { isSparsePax } from './tar-pax.ts'
 
 export interface TarEntry {
@@ -91,15 +92,6 @@ export function entryOf(
 
 /** Whether the map of an old GNU sparse file goes on in the next block. */
 export const sparseGoesOn = (block: Buffer, at: number) => block[at + 156] === OLD_SPARSE && block[at + 482] !== 0
-
-function nameOf(block: Buffer, at: number): string {
-  const name = text(block, at, 100)
-  if (!isUstar(block, at)) return name
-  // star keeps times in the last bytes of the prefix.
-  const star = block.toString('latin1', at + 508, at + 512) === 'tar\0'
-  const prefix = text(block, at + 345, star ? 131 : 155)
-  return prefix ? `${prefix}/${name}` : name
-}
 
 function octal(block: Buffer, at: number, length: number, field: string, header: number): number {
   let i = at
