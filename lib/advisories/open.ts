@@ -70,6 +70,9 @@ export async function readManifest(blobs: BlobStore, revision: string): Promise<
   return manifest
 }
 
+/** Of one revision; an SBOM may name any release of a distribution. */
+const ASKED_MAX = 1_000
+
 /** One revision by its name, whether it is the current one or not. Throws `advisories-missing` when it is gone. */
 export async function openRevision(blobs: BlobStore, revision: string): Promise<AdvisoryDatabase> {
   const manifest = await readManifest(blobs, revision)
@@ -94,12 +97,23 @@ export async function openRevision(blobs: BlobStore, revision: string): Promise<
     let found = opened.get(name)
     if (!found) {
       const file = files.get(name)
-      found = file ? load(file) : Promise.resolve(undefined)
+      if (!file) return Promise.resolve(undefined)
+      found = load(file)
       opened.set(name, found)
       // A failed load is tried again by the next reader, not remembered.
       found.catch(() => opened.delete(name))
     }
     return found
+  }
+
+  /** Ecosystems as they are asked for, thousands of times for an image. */
+  const asked = new Map<string, { file: string; index: IndexFile | undefined }>()
+  async function ask(ecosystem: string) {
+    const file = fileEcosystem(ecosystem)
+    const answer = { file, index: await index('match', file) }
+    if (asked.size >= ASKED_MAX) asked.clear()
+    asked.set(ecosystem, answer)
+    return answer
   }
 
   return {
@@ -112,8 +126,8 @@ export async function openRevision(blobs: BlobStore, revision: string): Promise<
       return bases.has(base) && (name === base || files.has(`match ${name}`))
     },
     async lookup(ecosystem, name) {
-      const file = fileEcosystem(ecosystem)
-      const value = (await index('match', file))?.get(normalName(file, name))
+      const { file, index } = asked.get(ecosystem) ?? (await ask(ecosystem))
+      const value = index?.get(normalName(file, name))
       return value === undefined ? [] : readMatches(value)
     },
     async details(ecosystem, id) {

@@ -18,9 +18,11 @@ function entry(found: ImagePackage, os: ImageInventory['os']): PackageEntry {
 
 /** Packages in one order, each once. */
 export function packageEntries(packages: readonly ImagePackage[], os: ImageInventory['os']) {
-  const seen = new Set<string>()
   return packages
     .map((found) => ({ found, entry: entry(found, os) }))
     .sort((a, b) => byText(a.entry.purl, b.entry.purl) || byText(a.entry.path, b.entry.path))
-    .filter(({ entry: { purl, path } }) => !seen.has(`${purl}\n${path}`) && seen.add(`${purl}\n${path}`))
+    .filter(({ entry: { purl, path } }, i, all) => {
+      const before = all[i - 1]?.entry
+      return purl !== before?.purl || path !== before.path
+    })
 }
