@@ -1,6 +1,7 @@
 /** Collects from the entries of one layer what a scan needs, and forgets the rest. */
 import type { Limits } from '../config.ts'
 import { Gaps } from './gaps.ts'
+import { LinkReads } from './link-reads.ts'
 import { ANALYZER_VERSION, type FileOwner, type FoundPackage, type LayerInventory } from './model.ts'
 import { OS_FILE_BYTES_MAX, OS_FILES } from './os.ts'
 import { hashOf } from './overwritten.ts'
@@ -49,7 +50,7 @@ export class LayerVisitor implements TarVisitor {
   readonly #owned: OwnedPaths
   /** In the second reading: what to look for. Contents may stand before or after the hard link that names them. */
   readonly #look: SecondLook
-  readonly #linkContents = new Map<string, Buffer>()
+  readonly #linkReads = new LinkReads<Seen>()
   /** What only another reading can give. */
   readonly again: SecondLook = { links: new Set(), ranges: new Map() }
   #linkBytesLeft: number
@@ -137,7 +138,7 @@ export class LayerVisitor implements TarVisitor {
   }
 
   content(entry: TarEntry, content: Buffer): void {
-    if (this.#look.links.has(entry.path)) this.#linkContents.set(entry.path, content)
+    if (this.#look.links.has(entry.path)) this.#linkReads.keep(entry.path, content)
     const list = listAt(entry.path)
     if (list !== undefined) this.#owned.addList(content, list)
     else if (OS_PATHS.has(entry.path) || analyzerOf(entry.path))
@@ -190,12 +191,11 @@ export class LayerVisitor implements TarVisitor {
 
   /** A second name of a file: the same content under this path. */
   #hardLink(path: string, entry: TarEntry): void {
-    const known = this.#linkContents.get(entry.link)
+    const known = this.#linkReads.content(entry.link)
     const seen = this.#tree.get(this.#land(entry.link))
-    if (known) this.#tree.setFile(path, this.#read(entry.path, known))
+    if (known) this.#tree.setFile(path, this.#readLinked(entry, known))
     else if (seen?.packages || seen?.gaps || seen?.os !== undefined) {
-      const packages = seen.packages && this.#packages.takeAgain(seen.packages, entry.path)
-      this.#tree.setFile(path, packages ? { ...seen, packages } : seen)
+      this.#tree.setFile(path, this.#again(seen, entry.path))
     } else if (this.#look.links.has(entry.link)) {
       this.#gaps.add(
         `${showPath(entry.path)} is a hard link to ${showPath(entry.link)}, which this layer does not hold`,
@@ -203,12 +203,24 @@ export class LayerVisitor implements TarVisitor {
     } else if (this.#keep(entry.link)) this.again.links.add(entry.link)
   }
 
+  #readLinked(entry: TarEntry, content: Buffer): Seen {
+    const found = this.#linkReads.read(entry, analyzerOf(entry.path)?.kind, {
+      read: () => this.#read(entry.path, content),
+      again: (before) => this.#again(before, entry.path),
+    })
+    return typeof found === 'string' ? { gaps: [found] } : found
+  }
+
+  /** The same under another name. */
+  #again(seen: Seen, path: string): Seen {
+    return seen.packages ? { ...seen, packages: this.#packages.takeAgain(seen.packages, path) } : seen
+  }
+
   /** Of a program, which is no database by its path. */
   #secondName(entry: TarEntry): void {
     const seen = this.#tree.get(this.#land(entry.link))
     if (!seen?.packages?.some(({ kind }) => PROGRAM_KINDS.has(kind)) || !this.#keep(entry.path)) return
-    const packages = this.#packages.takeAgain(seen.packages, entry.path)
-    this.#tree.setFile(this.#land(entry.path), { ...seen, packages })
+    this.#tree.setFile(this.#land(entry.path), this.#again(seen, entry.path))
   }
 
   #wantLinked(entry: TarEntry): boolean {

@@ -1,7 +1,7 @@
 /** What a scan keeps: layer inventories by diffID and image inventories by manifest digest. */
 
 /** Rises when the same bytes may give another inventory: it is part of every inventory's key. */
-export const ANALYZER_VERSION = 4
+export const ANALYZER_VERSION = 5
 
 /** A package as its database tells it. `ecosystem` of OS packages is decided by the image's os-release, not here. */
 export interface FoundPackage {

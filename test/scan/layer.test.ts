@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { createGzip, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { defaultLimits } from '../../lib/config.ts'
 import { LongshoreError } from '../../lib/errors.ts'
 import { tarOf, zstdFrame } from '../../lib/local/demo/build.ts'
@@ -188,6 +188,27 @@ describe('reading a layer', () => {
     expect(inventory.gaps).toEqual([
       '"usr/app/node_modules/c/package.json" is a hard link to "not/in/this/layer", which this layer does not hold',
     ])
+  })
+
+  test('reads the content of hard links once for each name that could matter, however many links there are', async () => {
+    const linksTo = (paths: string[]) => [
+      { path: 'store/content', content: manifest('b', '2.0.0') },
+      ...paths.map((path) => ({ path, type: 'hardlink' as const, linkname: 'store/content' })),
+    ]
+    const parsed = vi.spyOn(JSON, 'parse')
+    const apps = await inventoryOf(
+      tarOf(linksTo(Array.from({ length: 500 }, (_, i) => `a${i}/node_modules/b/package.json`))),
+    )
+    expect(parsed.mock.calls.length).toBeLessThan(10)
+    parsed.mockRestore()
+    expect(apps.packages).toHaveLength(500)
+    expect(new Set(apps.packages.map(({ path }) => path)).size).toBe(500)
+    // dpkg's single files are each read by their own name.
+    const singles = await inventoryOf(
+      tarOf(linksTo(Array.from({ length: 40 }, (_, i) => `var/lib/dpkg/status.d/p${i}`))),
+    )
+    const gaps = Object.values(singles.fileGaps ?? {}).flat()
+    expect(gaps.filter((gap) => gap.includes('more than 16 differently named hard links'))).toHaveLength(24)
   })
 
   test('bounds the paths it remembers, and says that the result is not whole', async () => {
