@@ -1,7 +1,6 @@
 /** What `longshore scan` is pointed at, judged: an image of a registry, a saved one or an SBOM. */
 import { readFileSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
-import type { BlobStore } from '../blobs/port.ts'
 import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import type { Report } from '../report/model.ts'
@@ -11,17 +10,8 @@ import { openOciLayout } from '../scan/inputs/oci-layout.ts'
 import { readImage } from '../scan/inputs/read-image.ts'
 import { type ReadSbom, readSbom } from '../scan/inputs/sbom.ts'
 import { buildReport } from '../scan/match.ts'
-import type { Variables } from '../variables.ts'
 import { chooseAdvisories } from './scan-advisories.ts'
-
-export interface InputWorld {
-  env: Variables
-  limits: Limits
-  blobs: BlobStore
-  platform: string | undefined
-  /** Progress. */
-  tell(sentence: string): void
-}
+import type { InputWorld } from './scan-registry.ts'
 
 type Input = (rest: string, world: InputWorld) => Promise<ReadSbom>
 

@@ -1,5 +1,7 @@
 /** An image of a registry for `longshore scan`. */
+import type { BlobStore } from '../blobs/port.ts'
 import { systemClock } from '../clock.ts'
+import type { Limits } from '../config.ts'
 import { LongshoreError } from '../errors.ts'
 import { literalAddress } from '../net/guard.ts'
 import { readRegistries, registryObjects } from '../oci/objects.ts'
@@ -10,7 +12,16 @@ import { readImage } from '../scan/inputs/read-image.ts'
 import type { ReadSbom } from '../scan/inputs/sbom.ts'
 import { memorySecrets } from '../secrets/memory.ts'
 import { memoryStore } from '../store/memory.ts'
-import type { InputWorld } from './scan-input.ts'
+import type { Variables } from '../variables.ts'
+
+export interface InputWorld {
+  env: Variables
+  limits: Limits
+  blobs: BlobStore
+  platform: string | undefined
+  /** Progress. */
+  tell(sentence: string): void
+}
 
 /** Credentials come from LONGSHORE_REGISTRIES alone: nothing of the user's other tools is looked into. */
 export async function fromRegistry(text: string, world: InputWorld): Promise<ReadSbom> {

@@ -9,7 +9,19 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['scan', 'replicate', 'self-check'],
   ['job', 'oci', 'advisories', 'report'],
   ['net', 'store', 'queue', 'blobs', 'secrets', 'events'],
-  ['config', 'limits', 'errors', 'glossary', 'clock', 'random', 'variables', 'validation', 'version', 'is-alive'],
+  [
+    'config',
+    'limits',
+    'errors',
+    'glossary',
+    'clock',
+    'random',
+    'variables',
+    'shown-value',
+    'validation',
+    'version',
+    'is-alive',
+  ],
 ]
 
 /** Inside a layer rooms are on their own, but for these. */
@@ -20,6 +32,7 @@ const BESIDE: Record<string, string> = {
   'config -> errors': 'a limit out of range is an error',
   'errors -> glossary': 'sides of a replication',
   'random -> clock': 'a seeded world hands both out together',
+  'validation -> shown-value': 'a sentence shows the value',
   'variables -> errors': 'a missing variable is an error',
 }
 
