@@ -6,7 +6,7 @@ const HISTORIES = 'test/simulation/protocol.test.ts'
 // Two cores are the reference machine: more workers only fight over them.
 export default defineConfig({
   test: {
-    setupFiles: ['test/silent-canaries.ts'],
+    setupFiles: ['test/silent-canaries.ts', 'test/seeded-properties.ts'],
     pool: 'threads',
     maxWorkers: 2,
     isolate: false,
