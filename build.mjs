@@ -1,6 +1,6 @@
 // Bundles functions/ and lib/local into dist/. Plain esbuild: half a second, one file per function, the same bytes
 // for the same sources. What it leaves out, and how much that is: docs/decisions/0003-bundles.md.
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -220,7 +220,7 @@ export async function build({ local = true } = {}) {
   // Who reads the new command finds its parts.
   await Promise.all(files.filter(isPart).map(replace))
   await Promise.all(files.filter((file) => !isPart(file)).map(replace))
-  if (local) removeOldParts(files)
+  if (local) removeOldParts(join(root, 'dist/local'), new Set(files.map(({ path }) => path)))
   // Ends esbuild's own process: what starts from here on is one Node process.
   await stop()
   return { metafile }
@@ -271,12 +271,24 @@ function forLaptop(common) {
 const PART = 'command-'
 const isPart = ({ path }) => basename(path).startsWith(PART)
 
-/** Another instance may be running on the parts before: it is over in an hour. */
-function removeOldParts(files) {
-  const folder = join(root, 'dist/local')
-  const made = new Set(files.map(({ path }) => path))
-  for (const path of readdirSync(folder).map((name) => join(folder, name)))
-    if (isPart({ path }) && !made.has(path) && Date.now() - statSync(path).mtimeMs > 3_600_000) rmSync(path)
+/**
+ * Another instance may be running on parts that this build no longer has: they go an hour after they were seen to be old.
+ * Until then their time says since when; of those in use it is 0.
+ */
+export function removeOldParts(folder, made, now = Date.now()) {
+  for (const path of readdirSync(folder).map((name) => join(folder, name))) {
+    if (!isPart({ path })) continue
+    // Two builds may be at it.
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (!found) continue
+    try {
+      if (made.has(path)) utimesSync(path, 0, 0)
+      else if (found.mtimeMs === 0) utimesSync(path, now / 1000, now / 1000)
+      else if (now - found.mtimeMs > 3_600_000) rmSync(path, { force: true })
+    } catch (error) {
+      if (error.code !== 'ENOENT') throw error
+    }
+  }
 }
 
 /** Whole or not at all, and untouched when equal: another instance may be reading it just now. */

@@ -14,8 +14,10 @@ export class LinkReads<Seen> {
   readonly #contents = new Map<string, Buffer>()
   readonly #reads = new Map<string, Map<string, Seen>>()
 
+  /** A path may come again in a layer: links behind it name the new content. */
   keep(path: string, content: Buffer): void {
     this.#contents.set(path, content)
+    this.#reads.delete(path)
   }
 
   content(link: string): Buffer | undefined {

@@ -211,6 +211,22 @@ describe('reading a layer', () => {
     expect(gaps.filter((gap) => gap.includes('more than 16 differently named hard links'))).toHaveLength(24)
   })
 
+  test('reads a hard link as the content that stood at its target just then, also when the target comes twice', async () => {
+    const link = (path: string) => ({ path, type: 'hardlink' as const, linkname: 'store/x' })
+    const inventory = await inventoryOf(
+      tarOf([
+        { path: 'store/x', content: manifest('b', '1.0.0') },
+        link('a1/node_modules/b/package.json'),
+        { path: 'store/x', content: manifest('b', '2.0.0') },
+        link('a2/node_modules/b/package.json'),
+      ]),
+    )
+    expect(inventory.packages.map(({ path, version }) => [path[1], version])).toEqual([
+      ['1', '1.0.0'],
+      ['2', '2.0.0'],
+    ])
+  })
+
   test('bounds the paths it remembers, and says that the result is not whole', async () => {
     const whiteouts = [...Array(3000)].map((_, i) => ({ path: `d/${'x'.repeat(60)}/.wh.${i}` }))
     const limits = { ...defaultLimits, layerKeptPathBytesMax: 65_536 }

@@ -124,6 +124,8 @@ class GunzipInThread implements Unpacker {
   }
 
   async write(pieces: readonly Buffer[]): Promise<void> {
+    // Its lane may be another's by now.
+    if (this.#failure) throw this.#failure.reason
     for (const piece of pieces)
       for (let at = 0; at < piece.length; ) {
         if (this.#filled === 0) await this.#until(this.#hasPlace)

@@ -234,6 +234,15 @@ describe('the thread that inflates', () => {
     return unpacker !== undefined
   }
 
+  /** A lane is free when the thread has seen that nobody wants its stream. */
+  const allLanes = (deliver: (chunk: Buffer) => void) =>
+    vi.waitFor(() => {
+      const lanes = [1, 2, 3].flatMap(() => gunzip(deliver) ?? [])
+      if (lanes.length === 3) return lanes
+      for (const lane of lanes) lane.destroy(undefined)
+      throw new Error('not all are free')
+    })
+
   test('reads one layer after another, and several at once', async () => {
     expect(packed.length).toBeGreaterThan(262_144 * 3)
     for (let round = 0; round < 3; round++) expect(await read()).toEqual(whole)
@@ -250,12 +259,10 @@ describe('the thread that inflates', () => {
   })
 
   test('is not waited for: what comes while all lanes are taken is read by node:zlib', async () => {
-    const taken = [1, 2, 3].map(() => gunzip(() => {}))
-    expect(taken).not.toContain(undefined)
+    const taken = await allLanes(() => {})
     expect(gunzip(() => {})).toBeUndefined()
     expect(await read()).toEqual(whole)
-    for (const unpacker of taken) unpacker?.destroy(undefined)
-    // A lane is free when the thread has seen that nobody wants its stream.
+    for (const unpacker of taken) unpacker.destroy(undefined)
     await vi.waitFor(() => expect(idle()).toBe(true))
     expect(await read()).toEqual(whole)
   })
@@ -338,6 +345,24 @@ describe('the thread that inflates', () => {
       expect(await read()).toEqual(whole)
     }
     expect(idle()).toBe(true)
+  })
+
+  // Pieces as from a socket: one that comes when the stream has failed already was written into the lane of the next.
+  test.each(['damaged', 'refused', 'given up'])('touches its lane no more when it was %s', async (how) => {
+    const bytes = Buffer.from(packed)
+    if (how === 'damaged') bytes[3] = 0xff
+    const reason = new Error('no more')
+    const unpackers = await allLanes(() => {
+      if (how === 'refused') throw reason
+    })
+    for (const unpacker of unpackers) {
+      await Promise.resolve(unpacker.write([bytes.subarray(0, 700_000)])).catch(() => undefined)
+      if (how === 'given up') unpacker.destroy(reason)
+      await vi.waitFor(() => expect(unpacker.write([])).rejects.toThrow())
+    }
+    for (const unpacker of await allLanes(() => {})) unpacker.destroy(undefined)
+    for (const unpacker of unpackers) await expect(unpacker.write([bytes.subarray(700_000)])).rejects.toThrow()
+    expect(await Promise.all([read(), read(), read()])).toEqual([whole, whole, whole])
   })
 
   test('tells damage, a wrong length and a cut as an invalid layer', async () => {
