@@ -417,7 +417,7 @@ describe('the thread that inflates', () => {
     }
   })
 
-  test('ends its stream when it dies, and another is begun', async () => {
+  test('ends all its streams when it dies, and another is begun', async () => {
     let died = false
     const workers: Worker[] = []
     vi.resetModules()
@@ -437,11 +437,16 @@ describe('the thread that inflates', () => {
         died = true
         void workers[0]!.terminate()
       })!
-      const run = async () => {
-        await unpacker.write([packed])
-        await unpacker.end()
+      const other = fresh.gunzip(() => {})!
+      const run = async (one: typeof unpacker) => {
+        await one.write([packed])
+        await one.end()
       }
-      await expect(run()).rejects.toMatchObject({ code: 'internal', message: 'the thread that inflates has ended' })
+      // The other's bytes have not all come when the thread dies.
+      await other.write([packed.subarray(0, 600_000)])
+      const ended = { code: 'internal', message: 'the thread that inflates has ended' }
+      await expect(run(unpacker)).rejects.toMatchObject(ended)
+      await expect(run(other)).rejects.toMatchObject(ended)
       const next = fresh.gunzip(() => {})!
       await next.write([packed])
       await next.end()
