@@ -2,7 +2,7 @@
  * Children of an execution: found images become jobs of the bulk lane, and children that did not succeed get a successor.
  * Ids are hashes of what they stand for, so a page that is worked on twice submits nobody twice.
  */
-import { asLongshoreError } from '../errors.ts'
+import { asLongshoreError, type LongshoreError } from '../errors.ts'
 import { parseReference } from '../oci/reference.ts'
 import type { OpenRegistry } from '../oci/types.ts'
 import { eq } from '../store/condition.ts'
@@ -11,9 +11,11 @@ import { assertRoom } from './children-made.ts'
 import type { BulkType, FoundImage, JobDefinition } from './define.ts'
 import type { Environment } from './environment.ts'
 import type { ExecutionRecord } from './execution-record.ts'
+import { hasWildcard } from './glob.ts'
 import { idOf } from './id.ts'
 import { jobKey, memberKeys, supersededKey } from './keys.ts'
 import type { JobRecord } from './record.ts'
+import { logLine } from './redact.ts'
 import type { WalkedTag } from './selector.ts'
 import { newJob, putJob, sendFirst } from './submit.ts'
 
@@ -28,15 +30,29 @@ export interface Maker {
 
 type Unresolved = ExecutionRecord['unresolvedItems']
 
+export const unresolvedOf = (item: string, error: LongshoreError): Unresolved[number] => ({
+  item,
+  code: error.code,
+  message: logLine(error.message).slice(0, 200),
+})
+
+/** Whether the next failure of this page would end its execution: then what fails alone is left out. */
+export const isLastTry = ({ failures }: ExecutionRecord, { limits }: Environment): boolean =>
+  failures >= limits.maxAttempts - 1
+
 /**
  * Resolves, puts and sends one page; returns what could not be submitted, and notes in the execution how many it made. An
  * abort ends it before anything is put, and so does a page with which there would be too many.
+ *
+ * A registry that limits or is gone concerns the whole page: it is listed again later. But a tag that fails each time while
+ * others are found must not keep these from their jobs.
  */
 export async function submitPage(page: WalkedTag[], maker: Maker, signal?: AbortSignal): Promise<Unresolved> {
   const { execution, bulk, spec, env } = maker
   const open = env.registries(execution.tenant)
   const unresolved: Unresolved = []
   const found: FoundImage[] = []
+  const failed: { item: string; error: LongshoreError }[] = []
   await inParallel(page, env.limits.fanOutResolvesInParallel, async ({ registry, repository, tag, named }) => {
     const item = `${registry}/${repository}:${tag}`
     try {
@@ -47,11 +63,13 @@ export async function submitPage(page: WalkedTag[], maker: Maker, signal?: Abort
     } catch (thrown) {
       if (signal?.aborted) throw thrown
       const error = asLongshoreError(thrown)
-      // A registry that limits or is gone concerns the whole page: it is listed again later.
-      if (error.kind !== 'permanent') throw error
-      unresolved.push({ item, code: error.code, message: error.message.slice(0, 200) })
+      if (error.kind === 'permanent') unresolved.push(unresolvedOf(item, error))
+      else if (error.kind === 'transient' && isLastTry(execution, env)) failed.push({ item, error })
+      else throw error
     }
   })
+  if (failed.length > 0 && failed.length === page.length) throw failed[0]!.error
+  unresolved.push(...failed.map(({ item, error }) => unresolvedOf(item, error)))
   const children = new Map(
     found
       .sort((a, b) => (`${a.repository}:${a.tag}` < `${b.repository}:${b.tag}` ? -1 : 1))
@@ -73,6 +91,9 @@ export async function submitPage(page: WalkedTag[], maker: Maker, signal?: Abort
   return unresolved
 }
 
+/** Of a repository that did not tell its tags: only a listing finds what it stands for. */
+export const isPattern = ({ item }: Unresolved[number]): boolean => hasWildcard(item)
+
 /** The tags that were named in vain before, to be looked up once more. */
 export const unresolvedTags = (unresolved: Unresolved): Parameters<typeof submitPage>[0] =>
   unresolved.map(({ item }) => {
@@ -86,20 +107,32 @@ const successorOf = (child: JobRecord, execution: ExecutionRecord): string =>
 
 /**
  * A successor for each: put, sent, and only then the old child leaves the count, in the write that names its successor.
- * A crash in between leaves both counted until the page is worked on again, which finds the successor there.
+ * A crash in between leaves both counted until the page is worked on again, which finds the successor there. A child whose
+ * tag cannot be looked up while those of others can stays as it is, for the next retry.
  */
 export async function retryChildren(children: JobRecord[], maker: Maker): Promise<void> {
   const { execution, bulk, spec, env } = maker
   const open = env.registries(execution.tenant)
   const fresh: JobRecord[] = []
+  const left = new Map<JobRecord, unknown>()
   await inParallel(children, env.limits.fanOutResolvesInParallel, async (child) => {
-    const image = await resolveAgain(child, open, env)
+    const image = await resolveAgain(child, open, env).catch((thrown: unknown) => {
+      if (asLongshoreError(thrown).kind !== 'transient' || !isLastTry(execution, env)) throw thrown
+      left.set(child, thrown)
+      return undefined
+    })
+    if (!image) return
     const params = image.tag === undefined ? child.params : bulk.child(spec as never, image as FoundImage).params
     const job = childOf(maker, successorOf(child, execution), image, params, child.id)
     if ((await putJob(job, env)) === job) fresh.push(job)
   })
   await sendFirst(fresh, env)
-  await supersede(children, execution, env)
+  await supersede(
+    children.filter((child) => !left.has(child)),
+    execution,
+    env,
+  )
+  if (left.size > 0 && left.size === children.length) throw left.values().next().value
 }
 
 /** After a stop nothing is submitted any more; but a successor that is there already stands for its child. */

@@ -6,6 +6,7 @@ import { LongshoreError } from '../errors.ts'
 import type { Status } from '../glossary.ts'
 import { absent, all, eq } from '../store/condition.ts'
 import { ConditionFailed } from '../store/port.ts'
+import { isPattern } from './children.ts'
 import type { Environment } from './environment.ts'
 import { sendFanOut } from './execution.ts'
 import { countChildren, openCount, shownAt, statusOf } from './execution-counts.ts'
@@ -45,7 +46,13 @@ export async function retryExecution(
 
 type Retry = NonNullable<ExecutionRecord['retry']>
 
-async function whatToRetry(seen: ExecutionRecord, mode: RetryMode, env: Environment): Promise<Retry> {
+/** `anew`: the listing that follows begins at the beginning, and nothing that could not be found is counted from before. */
+interface Plan {
+  retry: Retry
+  anew: boolean
+}
+
+async function whatToRetry(seen: ExecutionRecord, mode: RetryMode, env: Environment): Promise<Plan> {
   const { tenant, id } = seen
   const refuse = (why: string, retryAfterMs?: number): never => {
     throw new LongshoreError('conflict', `execution ${id} ${why}`, retryAfterMs === undefined ? {} : { retryAfterMs })
@@ -69,19 +76,27 @@ async function whatToRetry(seen: ExecutionRecord, mode: RetryMode, env: Environm
   // A stop that came after the listing had failed hides that in the status, but not in the record.
   const failed = seen.error !== undefined && seen.error.code !== HALTED.cancel.code
   const cut = seen.fanOut !== 'done' || seen.cursor !== undefined || seen.retry?.cut === true || failed
-  const relist = (status === 'error' && seen.error !== undefined) || (mode === 'unsuccessful' && cut)
-  const tags = seen.unresolvedItems.length > 0
+  // Where more failed than is kept, or a repository told no tags, only a new listing finds what they were.
+  const lost = seen.unresolved > seen.unresolvedItems.length || seen.unresolvedItems.some(isPattern)
+  const relist = lost || (status === 'error' && seen.error !== undefined) || (mode === 'unsuccessful' && cut)
+  // A listing that begins anew counts them anew.
+  const anew = relist && (lost || seen.cursor === undefined)
+  const tags = !anew && seen.unresolvedItems.length > 0
   if (children === 0 && !relist && !tags)
     refuse(
       mode === 'failed' && counts.stopped + counts.canceled > 0
         ? 'has no job that failed; without failed=only those that were stopped or canceled are retried too'
         : 'has nothing to retry: none of its jobs failed; run its policy, or submit it again',
     )
-  return { statuses, at: 0, relist, tags, ...(cut && !relist ? { cut } : {}) }
+  return { retry: { statuses, at: 0, relist, tags, ...(cut && !relist ? { cut } : {}) }, anew }
 }
 
 /** Undefined when it has changed since it was read. */
-async function begin(seen: ExecutionRecord, retry: Retry, env: Environment): Promise<ExecutionRecord | undefined> {
+async function begin(
+  seen: ExecutionRecord,
+  { retry, anew }: Plan,
+  env: Environment,
+): Promise<ExecutionRecord | undefined> {
   const now = env.clock.now()
   const nextSendAt = now + 60_000
   const same = [eq('status', seen.status), eq('fence', seen.fence), eq('fanOut', seen.fanOut)]
@@ -101,9 +116,13 @@ async function begin(seen: ExecutionRecord, retry: Retry, env: Environment): Pro
           sentAt: now,
           nextSendAt,
           ...executionOpenKeys(seen.id, nextSendAt),
+          ...(anew ? { unresolved: 0, unresolvedItems: [] } : {}),
         },
         add: { fence: 1, generation: 1 },
-        remove: ['stop', 'cancel', 'error', 'counts', 'made', 'finishedAt', 'listedAt', 'expires'],
+        remove: [
+          ...['stop', 'cancel', 'error', 'counts', 'made', 'finishedAt', 'listedAt', 'expires'],
+          ...(anew ? ['cursor'] : []),
+        ],
       },
       all(...same, ...unflagged),
     )

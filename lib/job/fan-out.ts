@@ -16,6 +16,7 @@ import { childrenPartition, MEMBER_SHARDS, STATUS_LETTERS } from './keys.ts'
 import { list } from './listing.ts'
 import { readFanOutMessage } from './message.ts'
 import { isExpired, type JobRecord, jobOfItem } from './record.ts'
+import { logLine } from './redact.ts'
 import { leaseIsDead } from './transitions.ts'
 import type { Verdict } from './verdict.ts'
 import { retryMs, throttleMs } from './wait.ts'
@@ -129,6 +130,9 @@ async function retryUnsuccessful(
     }
     await retryChildren(children, maker)
     seen = await update(seen, { set: { retry: next, failures: 0 }, remove: ['throttles'] }, held(seen), env)
+    // What fails or is throttled after this begins to count anew.
+    execution.failures = 0
+    execution.throttles = 0
     if (invocation.remainingMs() > handOverMsOf(env, invocation)) continue
     await sendNext(seen, held(seen), env)
     return undefined
@@ -234,7 +238,7 @@ async function endListing(
 ): Promise<void> {
   await finishRetry(execution, env)
   const now = env.clock.now()
-  const reason = { code: error.code, message: error.message.slice(0, 500), retryable: error.retryable }
+  const reason = { code: error.code, message: logLine(error.message).slice(0, 500), retryable: error.retryable }
   const set = {
     fanOut: 'done',
     listedAt: now,

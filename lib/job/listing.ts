@@ -6,7 +6,7 @@
 import { LongshoreError } from '../errors.ts'
 import type { Json } from '../glossary.ts'
 import { ConditionFailed } from '../store/port.ts'
-import { submitPage } from './children.ts'
+import { isLastTry, submitPage, unresolvedOf } from './children.ts'
 import { madeSoFar } from './children-made.ts'
 import type { Environment, Invocation } from './environment.ts'
 import { type ExecutionRecord, executionOpenKeys, readExecution } from './execution-record.ts'
@@ -46,12 +46,14 @@ async function listOn(
   execution.made = await madeSoFar(execution, env)
   const start: WalkCursor = execution.cursor ?? { selector: 0 }
   let page: WalkedTag[] = []
+  let refused: ExecutionRecord['unresolvedItems'] = []
   let last = start
   let written = { cursor: start, at: clock.now() }
   const flush = async () => {
     if (last === written.cursor) return
-    const unresolved = await submitPage(page, maker, signals.halted)
+    const unresolved = [...refused, ...(await submitPage(page, maker, signals.halted))]
     page = []
+    refused = []
     await checkpoint(execution, last, unresolved, env)
     written = { cursor: last, at: clock.now() }
   }
@@ -59,6 +61,7 @@ async function listOn(
   const steps = walk(maker.bulk.selectors(maker.spec as never), start, env.registries(execution.tenant), {
     pageItems: limits.fanOutPageItems,
     signal: AbortSignal.any([signals.halted, signals.late]),
+    isLastTry: isLastTry(execution, env),
   })
   for (;;) {
     const step = await steps.next().catch(async (thrown: unknown) => {
@@ -71,13 +74,14 @@ async function listOn(
     if (step) {
       last = step.value.cursor
       if (step.value.found) page.push(step.value.found)
+      if (step.value.refused) refused.push(unresolvedOf(step.value.refused.item, step.value.refused.error))
       const isOld = clock.now() - written.at >= limits.progressWriteSeconds * 1000
-      if (page.length < limits.fanOutPageItems && !isOld && !timeIsUp()) continue
+      if (page.length + refused.length < limits.fanOutPageItems && !isOld && !timeIsUp()) continue
       await flush()
     }
     if (!step || timeIsUp()) return await sendNext(execution, mine(execution), env)
   }
-  if (page.length > 0) await flush()
+  if (page.length + refused.length > 0) await flush()
   const now = clock.now()
   const openKeys = executionOpenKeys(execution.id, now + limits.eventSettleSeconds * 1000)
   const set = { fanOut: 'done', listedAt: now, lease: 0, ...openKeys }

@@ -34,7 +34,8 @@ export async function redrive(
   const most = env.limits.redriveBatchMax
   while (done.moved + done.foreign < most) {
     const max = Math.min(10, most - done.moved - done.foreign)
-    const messages = await env.queue.receive(queue, { max, waitSeconds: 0 })
+    // A short poll of SQS asks some of its servers only, and may find nothing where there is something.
+    const messages = await env.queue.receive(queue, { max, waitSeconds: 1 })
     if (messages.length === 0) break
     for (const { body, receipt, group } of messages) {
       const home = homeOf(body)

@@ -1,5 +1,5 @@
 /** Image patterns such as `registry.example/team/*:v*`, and the walk over what a registry holds for them. */
-import { LongshoreError } from '../errors.ts'
+import { asLongshoreError, LongshoreError } from '../errors.ts'
 import { normalizeHost } from '../oci/reference.ts'
 import type { OpenRegistry } from '../oci/types.ts'
 import type { Selector } from './define.ts'
@@ -54,42 +54,80 @@ export interface WalkedTag {
   named: boolean
 }
 
-/** One step on: a tag, or only a page or a repository that is over. */
+/** One step on: a tag, a repository that does not tell its tags, or only a page or a repository that is over. */
 export interface WalkStep {
   found?: WalkedTag
+  /** By pattern; the walk goes on behind it. */
+  refused?: { item: string; error: LongshoreError }
   /** Resume from here to get what follows this step. */
   cursor: WalkCursor
 }
 
+export interface WalkOptions {
+  pageItems: number
+  signal: AbortSignal
+  /** Nobody will try again when it fails now. */
+  isLastTry?: boolean
+}
+
 /**
  * All tags the selectors mean, page by page, from the cursor on. It tells its place after each request, also when nothing
- * matched: who walks can look at the time and keep the place. Throws what the registry client throws.
+ * matched: who walks can look at the time and keep the place. Throws what the registry client throws, but for what it
+ * throws of one repository for good: a forbidden one, or one that was deleted a moment ago, must not hide all others. In the
+ * last try a registry that is away hides no other either.
  */
 export async function* walk(
   selectors: Selector[],
   start: WalkCursor,
   open: OpenRegistry,
-  options: { pageItems: number; signal: AbortSignal },
+  options: WalkOptions,
 ): AsyncGenerator<WalkStep> {
   for (let index = start.selector; index < selectors.length; index++) {
     const selector = selectors[index]!
-    const { registry } = selector
-    const named = !hasWildcard(selector.repository) && !hasWildcard(selector.tag)
     const from = index === start.selector ? start : { selector: index }
-    for await (const { repository, page } of repositories(selector, from, open, options)) {
-      const at = { selector: index, ...(page === undefined ? {} : { page }) }
-      if (repository === undefined) {
-        yield { cursor: at }
-        continue
-      }
-      const resumed = from.repository === repository ? from.tag : undefined
+    let refused: WalkStep['refused']
+    try {
+      yield* walkOne(selector, index, from, open, options)
+    } catch (thrown) {
+      const error = asLongshoreError(thrown)
+      const isAlone = selectors.length === 1 || !options.isLastTry
+      if (options.signal.aborted || error.kind !== 'transient' || isAlone) throw thrown
+      refused = { item: `${selector.registry}/${selector.repository}:${selector.tag}`, error }
+    }
+    yield { cursor: { selector: index + 1 }, ...(refused ? { refused } : {}) }
+  }
+}
+
+async function* walkOne(
+  selector: Selector,
+  index: number,
+  from: WalkCursor,
+  open: OpenRegistry,
+  options: WalkOptions,
+): AsyncGenerator<WalkStep> {
+  const { registry } = selector
+  const named = !hasWildcard(selector.repository) && !hasWildcard(selector.tag)
+  for await (const { repository, page } of repositories(selector, from, open, options)) {
+    const at = { selector: index, ...(page === undefined ? {} : { page }) }
+    if (repository === undefined) {
+      yield { cursor: at }
+      continue
+    }
+    const resumed = from.repository === repository ? from.tag : undefined
+    let refused: WalkStep['refused']
+    try {
       for await (const { tag, last } of tags(selector, repository, resumed, open, options))
         yield tag === undefined
           ? { cursor: { ...at, repository, tag: last } }
           : { cursor: { ...at, repository, tag: last }, found: { registry, repository, tag, named } }
-      yield { cursor: { ...at, repository, done: true } }
+    } catch (thrown) {
+      const error = asLongshoreError(thrown)
+      if (options.signal.aborted || error.kind !== 'permanent') throw thrown
+      // A catalog also lists what was pushed to and never finished.
+      const isEmpty = error.code === 'image-not-found' && hasWildcard(selector.repository)
+      if (!isEmpty) refused = { item: `${registry}/${repository}:${selector.tag}`, error }
     }
-    yield { cursor: { selector: index + 1 } }
+    yield { cursor: { ...at, repository, done: true }, ...(refused ? { refused } : {}) }
   }
 }
 

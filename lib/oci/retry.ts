@@ -5,7 +5,8 @@ import type { Limits } from '../config.ts'
 /**
  * Retry-After in either form of RFC 9110 10.2.3, as milliseconds from now; undefined when absent or unreadable. A date is
  * of the registry's clock: what its Date header says is taken off, so that a skewed clock makes nobody wait for hours.
- * Never above `registryRetryAfterSecondsMax`.
+ * Never above `registryRetryAfterSecondsMax`. Less than a second is as good as nothing: who says 0 and 429 again would be
+ * asked five hundred times in a minute.
  */
 export function retryAfterMs(
   header: string | undefined,
@@ -17,7 +18,7 @@ export function retryAfterMs(
   if (!text) return undefined
   const sent = Date.parse(date ?? '')
   const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - (Number.isFinite(sent) ? sent : now)
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), limits.registryRetryAfterSecondsMax * 1_000)
+  return ms >= 1_000 ? Math.min(ms, limits.registryRetryAfterSecondsMax * 1_000) : undefined
 }
 
 /** Full jitter: anything up to base * 2^attempt (attempt counts from 0), at most 10 s. */

@@ -112,8 +112,9 @@ export function createWorld(
       spec: z.object({ images: z.array(z.string()) }),
       selectors: (spec: never) =>
         (spec as { images: string[] }).images.map((image) => {
-          const [repository = '', tag = '*'] = image.split(':')
-          return { registry: 'registry.example', repository, tag }
+          const [registry, name = ''] = image.includes('//') ? image.split('//') : ['registry.example', image]
+          const [repository = '', tag = '*'] = name.split(':')
+          return { registry: registry as string, repository, tag }
         }),
       otherHosts: () => [],
       child: (_spec, found) => ({ item: found.digest, params: { name: found.repository } }),
