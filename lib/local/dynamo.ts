@@ -15,6 +15,7 @@ import { LongshoreError } from '../errors.ts'
 import { TABLE } from '../store/table.ts'
 import { writeIndexesWithTheirItem } from './atomic-indexes.ts'
 import { openLevel } from './data-lock.ts'
+import { refuseBrowsers } from './no-browsers.ts'
 
 export interface LocalDynamo {
   /** `http://127.0.0.1:<port>` */
@@ -45,6 +46,8 @@ export async function startDynamo({
     updateTableMs: 0,
   })
   surviveAbortedRequests(server)
+  // dynalite itself answers every origin, with any signature.
+  refuseBrowsers(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, '127.0.0.1', () => resolve())

@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Clock, systemClock } from '../../clock.ts'
+import { refuseBrowsers } from '../no-browsers.ts'
 import type { Action } from './actions/action.ts'
 import { messageActions } from './actions/messages.ts'
 import { moveTaskActions } from './actions/move-tasks.ts'
@@ -68,6 +69,7 @@ export async function startSqs(options: SqsOptions = {}): Promise<SqsServer> {
     const answer = respond(hub, request, response).finally(() => answering.delete(answer))
     answering.add(answer)
   })
+  refuseBrowsers(server)
   // SDKs keep connections; an idle one must not be cut just when the next request is sent.
   server.keepAliveTimeout = 120_000
   await new Promise<void>((resolve, reject) => {
