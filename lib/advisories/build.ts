@@ -36,6 +36,8 @@ export interface BuildOptions {
   /** Directory or addresses with KEV, CVSS and EPSS files (LONGSHORE_ENRICHMENT). */
   enrichment?: string
   limits: Limits
+  /** See `RevisionManifest`. */
+  onlyFor?: string
   /** Dates after its now are upstream typos and do not date the revision. */
   clock?: Clock
   log?: (line: string) => void
@@ -135,7 +137,8 @@ export async function buildRevision(options: BuildOptions): Promise<BuildResult>
   // The date in front lets people and prefix listings see which revision is newer.
   const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex')
   const revision = `${content.createdAt.slice(0, 10).replaceAll('-', '')}-${digest.slice(0, 16)}`
-  const manifest: RevisionManifest = { ...content, revision }
+  const { onlyFor } = options
+  const manifest: RevisionManifest = { ...content, revision, ...(onlyFor === undefined ? {} : { onlyFor }) }
   await blobs.put(revisionKey(revision), JSON.stringify(manifest), { contentType: 'application/json' })
   await tellChanges(blobs, revision, log)
   await blobs.put(CURRENT_KEY, JSON.stringify({ revision }), { contentType: 'application/json' })

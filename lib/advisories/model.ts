@@ -63,6 +63,8 @@ export interface RevisionManifest {
   sources: { ecosystem: string; modified: string }[]
   records: number
   files: RevisionFile[]
+  /** Repositories whose path begins so are all that the records know anything of; of others a report tells that. */
+  onlyFor?: string
 }
 
 /**
@@ -72,6 +74,9 @@ export interface RevisionManifest {
 export const REVISION_FORMAT = 2
 /** Those that this version reads too: an upgrade goes on with the revision it finds until the next one is built. */
 export const REVISION_FORMATS_READ: readonly number[] = [1, REVISION_FORMAT]
+
+/** What the bundled records are for. */
+export const DEMO_REPOSITORIES = 'demo/'
 
 export const CURRENT_KEY = 'advisories/current.json'
 /** Locally: what the current revision was built from, a fingerprint of the folder or JSON of the command. */

@@ -23,6 +23,8 @@ export interface AdvisoryDatabase {
   /** The newest change of the data in it, ISO 8601. */
   readonly createdAt: string
   readonly sources: readonly { ecosystem: string; modified: string }[]
+  /** See `RevisionManifest`. */
+  readonly onlyFor?: string
   /** Whether the revision was built from data of this ecosystem and release (`Debian:12`, `npm`). */
   covers(ecosystem: string): boolean
   /** Every record about a package, by the name of its ecosystem (for OS packages: the source package). */
@@ -119,6 +121,7 @@ export async function openRevision(blobs: BlobStore, revision: string): Promise<
   return {
     revision: manifest.revision,
     createdAt: manifest.createdAt,
+    ...(manifest.onlyFor === undefined ? {} : { onlyFor: manifest.onlyFor }),
     sources: manifest.sources,
     covers(ecosystem) {
       const name = fileEcosystem(ecosystem)

@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { DEMO_REPOSITORIES } from '../advisories/model.ts'
 import { type AdvisoryDatabase, openAdvisories, pointedRevision } from '../advisories/open.ts'
 import type { AdvisorySource } from '../advisories/source.ts'
 import { memoryBlobs } from '../blobs/memory.ts'
@@ -45,7 +46,13 @@ async function demoAdvisories(limits: Limits): Promise<AdvisoryDatabase> {
   const blobs = memoryBlobs()
   const source = recordsIn(DEMO)
   const { buildRevision } = await import('../advisories/build.ts')
-  await buildRevision({ source, blobs, limits, enrichment: join(ROOT, 'demo', 'enrichment') })
+  await buildRevision({
+    source,
+    blobs,
+    limits,
+    enrichment: join(ROOT, 'demo', 'enrichment'),
+    onlyFor: DEMO_REPOSITORIES,
+  })
   return openAdvisories(blobs)
 }
 

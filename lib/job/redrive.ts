@@ -25,6 +25,9 @@ export interface Redriven {
   foreign: number
 }
 
+/** A short poll of SQS asks some of its servers only, and may find nothing where there is something (ReceiveMessage). */
+const EMPTY_MAX = 3
+
 /** At most `redriveBatchMax` of what is visible. Sent first, then removed: a crash in between leaves a double, no loss. */
 export async function redrive(
   queue: string,
@@ -32,11 +35,12 @@ export async function redrive(
 ): Promise<Redriven> {
   const done: Redriven = { moved: 0, foreign: 0 }
   const most = env.limits.redriveBatchMax
+  let empty = 0
   while (done.moved + done.foreign < most) {
     const max = Math.min(10, most - done.moved - done.foreign)
-    // A short poll of SQS asks some of its servers only, and may find nothing where there is something.
-    const messages = await env.queue.receive(queue, { max, waitSeconds: 1 })
-    if (messages.length === 0) break
+    const messages = await env.queue.receive(queue, { max, waitSeconds: 0 })
+    if (messages.length > 0) empty = 0
+    else if (++empty === EMPTY_MAX) break
     for (const { body, receipt, group } of messages) {
       const home = homeOf(body)
       if (home === undefined) {

@@ -238,6 +238,14 @@ function judge(inventory: ImageInventory, database: AdvisoryDatabase, ownedJudge
   return { packages, judges, gaps: [...new Set(gaps)] }
 }
 
+const DEMO_GAP =
+  'judged by the bundled demo advisories, which know only the images of the demo; build real ones with: longshore ' +
+  'advisories update'
+
+/** Whether the repository of an image is none that the records are about. */
+const isForeign = (image: string, onlyFor: string | undefined): boolean =>
+  onlyFor !== undefined && !image.includes(`/${onlyFor}`) && !image.startsWith(onlyFor)
+
 /**
  * Matches an inventory against a revision. `image` is the reference as submitted, for people. An artifact that is not
  * an image gets an empty report of coverage `none`. Throws what reading the database throws.
@@ -269,6 +277,7 @@ export async function buildReport(options: {
   }
   const { findings, gap } = list.finish()
   if (gap) gaps.push(gap)
+  if (!artifact && isForeign(image, database.onlyFor) && !gaps.includes(DEMO_GAP)) gaps.push(DEMO_GAP)
   const summary = Object.fromEntries(SEVERITIES.map((severity) => [severity, 0])) as SeverityCounts
   for (const { severity } of findings) summary[severity]++
   return {
