@@ -45,8 +45,10 @@ describe.skipIf(skopeoIsMissing())('an image that skopeo saved', () => {
       const expected = await scan(`${registry.host}/demo/shop:1.0`, join(dir, 'a'))
       // A data folder of its own: every layer is read out of the file.
       for (const input of [target, `${kind}:${join(dir, path)}`]) {
-        const { findings, packages, coverage } = await scan(input, join(dir, 'b'))
-        expect([findings, packages, coverage]).toEqual([expected.findings, expected.packages, 'full'])
+        const { findings, packages, gaps } = await scan(input, join(dir, 'b'))
+        // A layout knows the tag alone, by which it could be any image.
+        const others = gaps.filter((gap) => !gap.includes('bundled demo advisories'))
+        expect([findings, packages, others]).toEqual([expected.findings, expected.packages, []])
       }
     },
   )

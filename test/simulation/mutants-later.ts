@@ -42,8 +42,8 @@ export const LATER_MUTANTS: readonly Mutant[] = [
   mutant(
     'a child leaves the count before its successor is there',
     'lib/job/children.ts',
-    '  const fresh: JobRecord[] = []\n  await inParallel(children,',
-    '  const fresh: JobRecord[] = []\n  await supersede(children, execution, env)\n  await inParallel(children,',
+    '  const left = new Map<JobRecord, unknown>()\n',
+    '  const left = new Map<JobRecord, unknown>()\n  await supersede(children, execution, env)\n',
     16,
   ),
   mutant(

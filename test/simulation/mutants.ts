@@ -298,8 +298,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'the cursor of a fan-out moves on before its children are there',
     'lib/job/listing.ts',
-    '    const unresolved = await submitPage(page, maker, signals.halted)\n',
-    '    await checkpoint(execution, last, [], env)\n    const unresolved = await submitPage(page, maker, signals.halted)\n',
+    '    const unresolved = [...refused, ',
+    '    await checkpoint(execution, last, [], env)\n    const unresolved = [...refused, ',
     411,
   ),
   mutant(
