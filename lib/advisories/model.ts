@@ -63,7 +63,7 @@ export interface RevisionManifest {
   sources: { ecosystem: string; modified: string }[]
   records: number
   files: RevisionFile[]
-  /** Repositories whose path begins so are all that the records know anything of; of others a report tells that. */
+  /** The one repository that the records know anything of; a report of another tells that. */
   onlyFor?: string
 }
 
@@ -76,7 +76,7 @@ export const REVISION_FORMAT = 2
 export const REVISION_FORMATS_READ: readonly number[] = [1, REVISION_FORMAT]
 
 /** What the bundled records are for. */
-export const DEMO_REPOSITORIES = 'demo/'
+export const DEMO_REPOSITORY = 'demo/shop'
 
 export const CURRENT_KEY = 'advisories/current.json'
 /** Locally: what the current revision was built from, a fingerprint of the folder or JSON of the command. */

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DEMO_REPOSITORIES } from '../advisories/model.ts'
+import { DEMO_REPOSITORY } from '../advisories/model.ts'
 import { type AdvisoryDatabase, openAdvisories, pointedRevision } from '../advisories/open.ts'
 import type { AdvisorySource } from '../advisories/source.ts'
 import { memoryBlobs } from '../blobs/memory.ts'
@@ -51,7 +51,7 @@ async function demoAdvisories(limits: Limits): Promise<AdvisoryDatabase> {
     blobs,
     limits,
     enrichment: join(ROOT, 'demo', 'enrichment'),
-    onlyFor: DEMO_REPOSITORIES,
+    onlyFor: DEMO_REPOSITORY,
   })
   return openAdvisories(blobs)
 }

@@ -4,7 +4,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { workerData } from 'node:worker_threads'
 import { buildRevision } from '../advisories/build.ts'
-import { BUILT_FROM_KEY, DEMO_REPOSITORIES } from '../advisories/model.ts'
+import { BUILT_FROM_KEY, DEMO_REPOSITORY } from '../advisories/model.ts'
 import { sourceOf } from '../advisories/source-of.ts'
 import { diskBlobs } from '../blobs/disk.ts'
 import { readLimits } from '../config.ts'
@@ -33,7 +33,7 @@ if (isOutdated({ before, fingerprint, asked: work.source !== undefined })) {
     source: sourceOf(source, readLimits(process.env)),
     blobs,
     ...(work.enrichment ? { enrichment: work.enrichment } : {}),
-    ...(work.source ? {} : { onlyFor: DEMO_REPOSITORIES }),
+    ...(work.source ? {} : { onlyFor: DEMO_REPOSITORY }),
     limits: readLimits(process.env),
   })
   if (fingerprint !== undefined) await blobs.put(BUILT_FROM_KEY, fingerprint)

@@ -242,9 +242,12 @@ const DEMO_GAP =
   'judged by the bundled demo advisories, which know only the images of the demo; build real ones with: longshore ' +
   'advisories update'
 
-/** Whether the repository of an image is none that the records are about. */
-const isForeign = (image: string, onlyFor: string | undefined): boolean =>
-  onlyFor !== undefined && !image.includes(`/${onlyFor}`) && !image.startsWith(onlyFor)
+/** Whether the repository of an image, with or without its registry, is not the one that the records are about. */
+function isForeign(image: string, onlyFor: string | undefined): boolean {
+  if (onlyFor === undefined) return false
+  const names = [image, image.slice(image.indexOf('/') + 1)]
+  return !names.some((name) => name.startsWith(onlyFor) && /^(?:[:@]|$)/.test(name.slice(onlyFor.length)))
+}
 
 /**
  * Matches an inventory against a revision. `image` is the reference as submitted, for people. An artifact that is not

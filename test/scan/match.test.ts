@@ -389,3 +389,26 @@ describe('rpm distributions', () => {
     expect(gaps.join()).toContain('holds no advisories for Amazon Linux:2, so OS packages cannot be judged')
   })
 })
+
+test.each([
+  ['127.0.0.1:5001/demo/shop:1.0', 'full'],
+  [`registry.example/demo/shop@sha256:${'a'.repeat(64)}`, 'full'],
+  ['demo/shop:1.0', 'full'],
+  ['registry.example/demo/shop-two:1.0', 'partial'],
+  ['registry.example/team/demo/shop:1.0', 'partial'],
+  ['/tmp/demo/shop', 'partial'],
+  ['registry.example/team/app:1', 'partial'],
+])('the bundled demo advisories give %s the coverage %s', async (image, coverage) => {
+  const database: AdvisoryDatabase = {
+    revision: '20261122-0',
+    createdAt: '2026-11-22T00:00:00.000Z',
+    sources: [],
+    onlyFor: 'demo/shop',
+    covers: () => true,
+    lookup: async () => [],
+    details: async () => undefined,
+  }
+  const report = await buildReport({ image, inventory: inventory([dpkg('bash', '5.2')]), database })
+  expect(report.coverage).toBe(coverage)
+  expect(report.gaps.length).toBe(coverage === 'full' ? 0 : 1)
+})

@@ -1,12 +1,13 @@
 /** `demo/shop:1.0`: the image a first user scans and replicates. Built by code, the same bytes on every machine. */
+
 import { gzipSync } from 'fflate'
+import { DEMO_REPOSITORY } from '../../advisories/model.ts'
 import { type BuiltIndex, type BuiltLayer, image, index, layer } from './build.ts'
 import { debianLayer } from './debian.ts'
 import { push } from './push.ts'
 import { cleanupLayer, shopLayer } from './shop.ts'
 import type { TarEntry } from './tar.ts'
 
-export const DEMO_REPOSITORY = 'demo/shop'
 export const DEMO_TAG = '1.0'
 
 const PLATFORMS = ['amd64', 'arm64'] as const

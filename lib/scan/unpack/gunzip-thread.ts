@@ -2,18 +2,18 @@
 import type { Gunzip, Layout } from './gunzip-module.ts'
 
 /** One stream at a time, and another when it has ended. Each has a memory, for the tables of a stream lie at fixed places. */
-export interface Lane {
+export interface Slot {
   memory: WebAssembly.Memory
   /** The places of `FIELDS`, in words of 32 bits. */
   control: Int32Array
 }
 
 /**
- * What a lane's two sides tell each other. All of it is 0 while the lane is free: the owner clears it when a stream has
+ * What a slot's two sides tell each other. All of it is 0 while the slot is free: the owner clears it when a stream has
  * ended, `state` last. Counts are those of one stream: of 32 bits, at 256 KiB a piece, they last for 500 TB.
  */
 export const FIELDS = {
-  /** 0 while a stream goes on, else the place in `ENDS` plus 1. Set by the thread, which then leaves the lane alone. */
+  /** 0 while a stream goes on, else the place in `ENDS` plus 1. Set by the thread, which then leaves the slot alone. */
   state: 0,
   /** The owner's: pieces of input given, pieces of output done with, 1 for a stream that nobody wants any more. */
   given: 1,
@@ -38,7 +38,7 @@ export const ENDS = [
 export interface Shared {
   module: WebAssembly.Module
   layout: Layout
-  lanes: Lane[]
+  slots: Slot[]
   fields: typeof FIELDS
   /** [0] is counted up with whatever the owner tells; [1] is 1 while a message is on its way to the owner. */
   bell: Int32Array
@@ -52,15 +52,15 @@ export interface Shared {
  * the sum would take an eighth of the thread's time.
  */
 export function inflateStreams({ parentPort, workerData }: typeof import('node:worker_threads')): void {
-  const { module, layout, lanes, fields, bell } = workerData as Shared
+  const { module, layout, slots, fields, bell } = workerData as Shared
   const { inAt, outAt, outBytes } = layout
   const places = inAt.length
   const tell = () => {
     if (Atomics.exchange(bell, 1, 1) === 0) parentPort?.postMessage(0)
   }
 
-  /** Takes a step in one lane; false when there is none to take. */
-  const runnerOf = ({ memory, control }: Lane) => {
+  /** Takes a step in one slot; false when there is none to take. */
+  const runnerOf = ({ memory, control }: Slot) => {
     let gunzip: Gunzip | undefined
     let used = 0
     let made = 0
@@ -117,7 +117,7 @@ export function inflateStreams({ parentPort, workerData }: typeof import('node:w
       return true
     }
   }
-  const runners = lanes.map(runnerOf)
+  const runners = slots.map(runnerOf)
   for (;;) {
     const heard = Atomics.load(bell, 0)
     let moved = false

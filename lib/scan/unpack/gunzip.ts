@@ -4,21 +4,21 @@
 import { Worker } from 'node:worker_threads'
 import { LongshoreError } from '../../errors.ts'
 import { gunzipModule, layoutOf, memoryFor } from './gunzip-module.ts'
-import { ENDS, FIELDS, inflateStreams, type Lane, type Shared } from './gunzip-thread.ts'
+import { ENDS, FIELDS, inflateStreams, type Shared, type Slot } from './gunzip-thread.ts'
 import type { Deliver, Unpacker } from './unpacker.ts'
 
 /** Measured: with half of it messages cost more, with twice the pieces have left the caches before they are hashed. */
 const PLACE_BYTES = 262_144
 /** Room for one side to be ahead of the other. */
 const PLACES = 4
-/** Streams at once, as many as a scan reads layers (`layersInParallelMax`); a lane takes 2.3 MB when it is used. */
-const LANES = 3
+/** Streams at once, as many as a scan reads layers (`layersInParallelMax`); a slot takes 2.3 MB when it is used. */
+const SLOTS = 3
 const LAYOUT = layoutOf(PLACES, PLACE_BYTES, PLACE_BYTES)
 
 interface Thread {
   worker: Worker
   shared: Shared
-  /** What is at work in each lane. */
+  /** What is at work in each slot. */
   streams: (GunzipInThread | undefined)[]
 }
 
@@ -27,7 +27,7 @@ let thread: Thread | undefined
 /** There is no WebAssembly here, or no thread to be had: node:zlib does it all. */
 let isImpossible = false
 
-const newLane = (): Lane => ({
+const newSlot = (): Slot => ({
   memory: memoryFor(LAYOUT),
   control: new Int32Array(new SharedArrayBuffer(4 * (FIELDS.sizes + 2 * PLACES))),
 })
@@ -36,7 +36,7 @@ function begin(): Thread {
   const shared: Shared = {
     module: gunzipModule(),
     layout: LAYOUT,
-    lanes: Array.from({ length: LANES }, newLane),
+    slots: Array.from({ length: SLOTS }, newSlot),
     fields: FIELDS,
     bell: new Int32Array(new SharedArrayBuffer(8)),
   }
@@ -49,7 +49,7 @@ function begin(): Thread {
     execArgv: [],
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 16 },
   })
-  const begun: Thread = { worker, shared, streams: shared.lanes.map(() => undefined) }
+  const begun: Thread = { worker, shared, streams: shared.slots.map(() => undefined) }
   let hasSpoken = false
   const gone = (cause?: Error) => {
     if (thread === begun) {
@@ -91,16 +91,16 @@ export function beginGunzip(): void {
 /** Whether a stream need not wait for a thread to begin. */
 export const isGunzipBegun = (): boolean => thread !== undefined
 
-/** Undefined while all lanes are taken, and where there can be no such thread. */
+/** Undefined while all slots are taken, and where there can be no such thread. */
 export function gunzip(deliver: Deliver): Unpacker | undefined {
   const found = theThread()
-  const lane = found?.streams.indexOf(undefined) ?? -1
-  return found && lane >= 0 ? new GunzipInThread(found, lane, deliver) : undefined
+  const slot = found?.streams.indexOf(undefined) ?? -1
+  return found && slot >= 0 ? new GunzipInThread(found, slot, deliver) : undefined
 }
 
 class GunzipInThread implements Unpacker {
   readonly #thread: Thread
-  readonly #lane: number
+  readonly #slot: number
   readonly #control: Int32Array
   readonly #memory: Buffer
   readonly #deliver: Deliver
@@ -112,19 +112,19 @@ class GunzipInThread implements Unpacker {
   #isOver = false
   #wake: (() => void) | undefined
 
-  constructor(thread: Thread, lane: number, deliver: Deliver) {
-    const { memory, control } = thread.shared.lanes[lane] as Lane
+  constructor(thread: Thread, slot: number, deliver: Deliver) {
+    const { memory, control } = thread.shared.slots[slot] as Slot
     this.#thread = thread
-    this.#lane = lane
+    this.#slot = slot
     this.#control = control
     this.#memory = Buffer.from(memory.buffer)
     this.#deliver = deliver
-    thread.streams[lane] = this
+    thread.streams[slot] = this
     thread.worker.ref()
   }
 
   async write(pieces: readonly Buffer[]): Promise<void> {
-    // Its lane may be another's by now.
+    // Its slot may be another's by now.
     if (this.#failure) throw this.#failure.reason
     for (const piece of pieces)
       for (let at = 0; at < piece.length; ) {
@@ -181,13 +181,13 @@ class GunzipInThread implements Unpacker {
     const end = ENDS[state - 1] as (typeof ENDS)[number]
     if (end !== 'whole') this.destroy(new LongshoreError('layer-invalid', `the gzip stream cannot be read: ${end}`))
     this.#leave()
-    this.#thread.streams[this.#lane] = undefined
+    this.#thread.streams[this.#slot] = undefined
     this.#control.fill(0, FIELDS.given)
     Atomics.store(this.#control, FIELDS.state, 0)
     this.#wake?.()
   }
 
-  /** The lane is free for another stream when the thread has seen it. */
+  /** The slot is free for another stream when the thread has seen it. */
   destroy(reason: unknown): void {
     if (this.#isOver) return
     this.#failure = { reason }

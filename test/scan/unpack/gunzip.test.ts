@@ -234,12 +234,12 @@ describe('the thread that inflates', () => {
     return unpacker !== undefined
   }
 
-  /** A lane is free when the thread has seen that nobody wants its stream. */
-  const allLanes = (deliver: (chunk: Buffer) => void) =>
+  /** A slot is free when the thread has seen that nobody wants its stream. */
+  const allSlots = (deliver: (chunk: Buffer) => void) =>
     vi.waitFor(() => {
-      const lanes = [1, 2, 3].flatMap(() => gunzip(deliver) ?? [])
-      if (lanes.length === 3) return lanes
-      for (const lane of lanes) lane.destroy(undefined)
+      const slots = [1, 2, 3].flatMap(() => gunzip(deliver) ?? [])
+      if (slots.length === 3) return slots
+      for (const slot of slots) slot.destroy(undefined)
       throw new Error('not all are free')
     })
 
@@ -258,8 +258,8 @@ describe('the thread that inflates', () => {
       }
   })
 
-  test('is not waited for: what comes while all lanes are taken is read by node:zlib', async () => {
-    const taken = await allLanes(() => {})
+  test('is not waited for: what comes while all slots are taken is read by node:zlib', async () => {
+    const taken = await allSlots(() => {})
     expect(gunzip(() => {})).toBeUndefined()
     expect(await read()).toEqual(whole)
     for (const unpacker of taken) unpacker.destroy(undefined)
@@ -277,7 +277,7 @@ describe('the thread that inflates', () => {
     }
   })
 
-  test('reads on in the other lanes when a layer is given up in one', async () => {
+  test('reads on in the other slots when a layer is given up in one', async () => {
     const stop = new AbortController()
     const reason = new Error('given up')
     let pieces = 0
@@ -347,12 +347,12 @@ describe('the thread that inflates', () => {
     expect(idle()).toBe(true)
   })
 
-  // Pieces as from a socket: one that comes when the stream has failed already was written into the lane of the next.
-  test.each(['damaged', 'refused', 'given up'])('touches its lane no more when it was %s', async (how) => {
+  // Pieces as from a socket: one that comes when the stream has failed already was written into the slot of the next.
+  test.each(['damaged', 'refused', 'given up'])('touches its slot no more when it was %s', async (how) => {
     const bytes = Buffer.from(packed)
     if (how === 'damaged') bytes[3] = 0xff
     const reason = new Error('no more')
-    const unpackers = await allLanes(() => {
+    const unpackers = await allSlots(() => {
       if (how === 'refused') throw reason
     })
     for (const unpacker of unpackers) {
@@ -360,7 +360,7 @@ describe('the thread that inflates', () => {
       if (how === 'given up') unpacker.destroy(reason)
       await vi.waitFor(() => expect(unpacker.write([])).rejects.toThrow())
     }
-    for (const unpacker of await allLanes(() => {})) unpacker.destroy(undefined)
+    for (const unpacker of await allSlots(() => {})) unpacker.destroy(undefined)
     for (const unpacker of unpackers) await expect(unpacker.write([bytes.subarray(700_000)])).rejects.toThrow()
     expect(await Promise.all([read(), read(), read()])).toEqual([whole, whole, whole])
   })
